@@ -1,10 +1,264 @@
 // Every error that a user or Docker can see: a code, the kind that decides the HTTP status, and the sentence. Each sentence quotes what was
 // wrong and says what to write instead.
 
-type Kind = 'invalid' | 'conflict' | 'absent' | 'unsupported' | 'exhausted' | 'internal'
+type Kind = 'invalid' | 'conflict' | 'absent' | 'unsupported' | 'oversized' | 'exhausted' | 'late' | 'internal'
 
 const table = {
+  ADDRESS_INVALID: [
+    'invalid',
+    (text: string, problem: string) => `slash64: ${quote(text)} is not an IPv6 address: ${problem}`,
+  ],
+  ADDRESS_TAKEN: [
+    'conflict',
+    (address: string, holder: string) =>
+      `slash64: the address ${quote(address)} is taken by ${holder}; write another one with --ip6, or none`,
+  ],
+  ALLOW_INVALID: [
+    'invalid',
+    (option: string, column: string, found: string, write: string) =>
+      `slash64: allow=${quote(option)}, column ${column}: found ${quote(found)}; write ${write}`,
+  ],
+  ALLOW_LATER: [
+    'unsupported',
+    (option: string, column: string, peer: string, instead: string) =>
+      `slash64: allow=${quote(option)}, column ${column}: the peer ${quote(peer)} is not supported yet by this version; ${instead}`,
+  ],
+  AUXILIARY: [
+    'unsupported',
+    (address: string) =>
+      `slash64: --aux-address ${quote(address)} has no meaning here, nothing but containers gets addresses of a pool; leave it out`,
+  ],
+  BODY_EMPTY: [
+    'invalid',
+    (rpc: string) =>
+      `slash64: ${rpc}: empty body (engine retry): the connection broke and the engine sent no arguments; repeat the docker command`,
+  ],
+  BODY_INVALID: [
+    'invalid',
+    (rpc: string, field: string, got: string, rule: string) => `slash64: ${rpc}: ${field} is ${got}; ${rule}`,
+  ],
+  BODY_NOT_JSON: [
+    'invalid',
+    (rpc: string, problem: string) => `slash64: ${rpc}: the body is not JSON: ${problem}; send one JSON object`,
+  ],
+  BODY_TOO_LARGE: [
+    'oversized',
+    (limit: string) => `slash64: the request is larger than ${limit}; publish fewer ports or give shorter options`,
+  ],
+  CONFIG_INVALID: [
+    'invalid',
+    (env: string, value: string, rule: string) => `slash64: ${env}=${JSON.stringify(value)} cannot be used: ${rule}`,
+  ],
+  CONFIG_UNKNOWN: [
+    'invalid',
+    (env: string, advice: string) => `slash64: there is no setting ${JSON.stringify(env)}; ${advice}`,
+  ],
+  DEADLINE_PASSED: [
+    'late',
+    (rpc: string, ms: string) =>
+      `slash64: ${rpc} was not finished within ${ms} ms; see the log of slash64, then repeat the docker command`,
+  ],
+  ENDPOINT_ADDRESS_INVALID: [
+    'invalid',
+    (text: string, pool: string, range: string) =>
+      `slash64: ${quote(text)} is no endpoint address of the pool ${pool}; write one of ${range}, or no address`,
+  ],
+  ENDPOINT_JOINED: [
+    'conflict',
+    (endpoint: string, sandbox: string) =>
+      `slash64: endpoint ${endpoint} has joined the sandbox ${quote(sandbox)} already; delete it and create a new one`,
+  ],
+  ENDPOINT_KNOWN: [
+    'conflict',
+    (endpoint: string, address: string) =>
+      `slash64: endpoint ${endpoint} exists already with the address ${address}; delete it first`,
+  ],
+  ENDPOINT_NO_IPV6: [
+    'invalid',
+    () =>
+      'slash64: the container got no IPv6 address because IPv6 is switched off in it; start it without --sysctl net.ipv6.conf.all.disable_ipv6=1',
+  ],
+  ENDPOINT_UNKNOWN: [
+    'absent',
+    (endpoint: string, network: string) =>
+      `slash64: there is no endpoint ${endpoint} in network ${network}; disconnect the container from the network and connect it again`,
+  ],
+  ENGINE_OLD: [
+    'unsupported',
+    () =>
+      'slash64: this engine cannot make IPv6-only networks; install Docker Engine 28 or later, then write --ipv4=false --ipv6 (Compose: enable_ipv4: false, enable_ipv6: true)',
+  ],
+  GATEWAY: [
+    'unsupported',
+    (address: string) =>
+      `slash64: --gateway ${quote(address)} cannot be chosen, each network has a link-local gateway of its own; leave it out`,
+  ],
+  GROUP_COLLISION: [
+    'conflict',
+    (name: string, other: string) =>
+      `slash64: the groups ${quote(name)} and ${quote(other)} have the same bits and could not be told apart; write another name for one of them`,
+  ],
+  GROUP_NAME_INVALID: [
+    'invalid',
+    (name: string, problem: string) => `slash64: ${quote(name)} is no name of a group: ${problem}`,
+  ],
+  GROUP_OPTIONS: [
+    'conflict',
+    (group: string, there: string, here: string) =>
+      `slash64: the group ${quote(group)} has allow=${quote(there)} here, so a network of it cannot have allow=${quote(here)}; write the same, or leave allow out`,
+  ],
+  GROUP_TWICE: [
+    'invalid',
+    (driver: string, ipam: string) =>
+      `slash64: -o group=${quote(driver)} and --ipam-opt group=${quote(ipam)} differ; write one of them`,
+  ],
+  HOST_PREFIX_INVALID: [
+    'invalid',
+    (text: string, problem: string) => `slash64: ${quote(text)} cannot be the prefix of a host: ${problem}`,
+  ],
   INTERNAL: ['internal', (what: string) => `slash64: internal error: ${what}`],
+  IPV4_ON: [
+    'unsupported',
+    () =>
+      'slash64: its networks are IPv6 only, on Docker Engine 28 or later: write --ipv4=false --ipv6 (Compose: enable_ipv4: false, enable_ipv6: true)',
+  ],
+  IP_RANGE: [
+    'unsupported',
+    (range: string) =>
+      `slash64: --ip-range ${quote(range)} is not supported, a group's pool is used as a whole; leave it out, or give single containers --ip6`,
+  ],
+  METHOD_UNKNOWN: [
+    'absent',
+    (method: string, path: string) =>
+      `slash64: ${method} ${JSON.stringify(path)} is no method of this plugin; it answers POST on /NetworkDriver.* and /IpamDriver.*`,
+  ],
+  NETWORK_KNOWN: [
+    'conflict',
+    (network: string, there: string, here: string) =>
+      `slash64: network ${network} exists already with the pool ${there}, not ${here}; remove it first`,
+  ],
+  NETWORK_UNKNOWN: [
+    'absent',
+    (network: string) =>
+      `slash64: it knows no network ${network} (was its state folder lost?); remove the network and create it again`,
+  ],
+  OPTION_LATER: [
+    'unsupported',
+    (option: string) => `slash64: the option ${quote(option)} is not supported yet by this version; leave it out`,
+  ],
+  OPTION_MTU: [
+    'invalid',
+    (value: string) =>
+      `slash64: com.docker.network.driver.mtu=${quote(value)} is no MTU of an IPv6 link; write 1280 to 65535`,
+  ],
+  OPTION_UNKNOWN: [
+    'invalid',
+    (option: string, advice: string) => `slash64: there is no option ${quote(option)} (${advice})`,
+  ],
+  POOL_EXHAUSTED: [
+    'exhausted',
+    (pool: string, count: string) =>
+      `slash64: all ${count} addresses of the pool ${pool} are in use; remove containers, or start this one in another group`,
+  ],
+  POOL_FOREIGN: [
+    'unsupported',
+    () =>
+      'slash64: its IPAM serves networks of its own driver only: write -d slash64 --ipam-driver slash64 --ipv4=false --ipv6, on Docker Engine 28 or later',
+  ],
+  POOL_GROUP: [
+    'conflict',
+    (pool: string, group: string, right: string) =>
+      `slash64: the pool ${quote(pool)} is not the one of group ${quote(group)}, ${right}; write --ipam-driver slash64 and no --subnet, or --subnet ${right}`,
+  ],
+  POOL_INVALID: [
+    'invalid',
+    (text: string, problem: string) => `slash64: ${quote(text)} is not the pool of a group: ${problem}`,
+  ],
+  POOL_NAMESERVER: [
+    'conflict',
+    (pool: string) =>
+      `slash64: the pool ${pool} holds the address of a name server of this host (/etc/resolv.conf), so the engine does not take it; choose another group, or another SLASH64_PREFIX`,
+  ],
+  POOL_SECOND: [
+    'unsupported',
+    (first: string, second: string) =>
+      `slash64: a network has one pool, not both ${quote(first)} and ${quote(second)}; write one --subnet, or none`,
+  ],
+  POOL_UNKNOWN: [
+    'absent',
+    (pool: string) =>
+      `slash64: it knows no pool ${quote(pool)} (was its state folder lost?); remove the network and create it again`,
+  ],
+  PREFIX_INVALID: [
+    'invalid',
+    (text: string, problem: string) => `slash64: ${quote(text)} is not an IPv6 prefix: ${problem}`,
+  ],
+  PREFIX_ON_LINK: [
+    'conflict',
+    (prefix: string, held: string, link: string, instead: string) =>
+      `slash64: the prefix ${quote(prefix)} holds ${held} of the link ${quote(link)}, so routing it to containers would cut this host off; write ${instead} that is routed to this host, or use a bridge network here`,
+  ],
+  PUBLISH_ADDRESS: [
+    'invalid',
+    (address: string, hostPort: string, port: string) =>
+      `slash64: -p cannot open ${port} at the host address ${quote(address)}, because containers have addresses of their own; write -p ${hostPort}:${port} for everybody, or -p 127.0.0.1:${hostPort}:${port} for this host only`,
+  ],
+  PUBLISH_PORT: ['invalid', (port: string) => `slash64: -p cannot open ${quote(port)}; write a port of 1 to 65535`],
+  PUBLISH_PROTOCOL: [
+    'invalid',
+    (port: string, protocol: string) =>
+      `slash64: -p cannot open port ${port} of IP protocol ${quote(protocol)}; write tcp, udp or sctp, such as -p ${port}:${port}/tcp`,
+  ],
+  SANDBOX_GONE: [
+    'absent',
+    (sandbox: string) =>
+      `slash64: ${quote(sandbox)} is not the network namespace of a container; slash64 must see the host's /run/docker/netns, and the container must still run`,
+  ],
+  SANDBOX_SECOND: [
+    'unsupported',
+    () =>
+      'slash64: a container can be on one slash64 network in this version, and this one is or was on another since it started; take it off the other and restart it, or let both networks have one group',
+  ],
+  SOCKET_IN_USE: [
+    'conflict',
+    (path: string) =>
+      `slash64: another slash64 is running: it answers on ${JSON.stringify(path)}; stop it, or set SLASH64_SOCKET`,
+  ],
+  SOCKET_UNUSABLE: [
+    'conflict',
+    (path: string, problem: string) =>
+      `slash64: cannot listen on ${JSON.stringify(path)}: ${problem}; remove what is there, or set SLASH64_SOCKET`,
+  ],
+  STATE_DAMAGED: [
+    'internal',
+    (file: string, problem: string) =>
+      `slash64: the state file ${JSON.stringify(file)} is damaged: ${problem}; put it back from a backup, or move it away and re-create what it held`,
+  ],
+  STATE_LOCKED: [
+    'conflict',
+    (folder: string, holder: string) =>
+      `slash64: the state ${JSON.stringify(folder)} is in use by ${holder}; stop it, or set SLASH64_STATE to another folder`,
+  ],
+  STATE_UNREADABLE: [
+    'internal',
+    (file: string, problem: string) =>
+      `slash64: cannot read ${JSON.stringify(file)}: ${problem}; mend that, or set SLASH64_STATE to another folder`,
+  ],
+  STATE_UNWRITABLE: [
+    'internal',
+    (file: string, problem: string) =>
+      `slash64: cannot write ${JSON.stringify(file)}: ${problem}; mend that, or set SLASH64_STATE to another folder`,
+  ],
+  STATE_VERSION_UNKNOWN: [
+    'internal',
+    (file: string, found: string, known: string) =>
+      `slash64: ${JSON.stringify(file)} says ${found}, this slash64 reads version ${known}; run the slash64 that wrote it, or set SLASH64_STATE to an empty folder`,
+  ],
+  SWARM_UNSUPPORTED: [
+    'unsupported',
+    () =>
+      'slash64: a swarm manager cannot allocate slash64 networks, each host has its own prefix; write "docker network create --config-only" on each node, then --scope swarm --config-from',
+  ],
 } as const satisfies Record<string, readonly [Kind, (...parts: string[]) => string]>
 
 export type ErrorCode = keyof typeof table
@@ -22,8 +276,19 @@ export class PluginError<C extends ErrorCode = ErrorCode> extends Error {
     this.kind = kind
   }
 
-  /** 400 for what the caller can mend, 409 for conflicts, 500 for what only we can. */
+  /** 4xx for what the caller can mend (409 conflicts, 413 size), 500 for what only we can, 503 for what may pass. */
   get status(): number {
-    return { invalid: 400, unsupported: 400, absent: 404, conflict: 409, exhausted: 409, internal: 500 }[this.kind]
+    const statuses = { invalid: 400, unsupported: 400, absent: 404, conflict: 409, exhausted: 409, oversized: 413 }
+    return { ...statuses, internal: 500, late: 503 }[this.kind]
   }
+}
+
+/** User input as errors quote it: in double quotes, cut after 80 characters, with nothing in it that moves or hides text on a terminal. */
+export function quote(text: string): string {
+  const cut = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  const visible = JSON.stringify(cut).replace(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    hidden => `\\u{${hidden.codePointAt(0)?.toString(16)}}`,
+  )
+  return cut === text ? visible : `${visible} (${text.length} characters)`
 }

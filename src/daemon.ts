@@ -1,0 +1,88 @@
+// The single writer. A request is decide -> project -> diff -> apply -> store -> commit -> reply, in one synchronous run: JavaScript's
+// run-to-completion is the lock.
+import type { Logger } from 'pino'
+import type { Operation } from './dataplane/diff.ts'
+import { diff, inverse } from './dataplane/diff.ts'
+import { projectChanges } from './dataplane/project.ts'
+import type { CommandOf, CommandType, Context, Replies } from './state/command.ts'
+import { decide } from './state/decide.ts'
+import type { Change } from './state/model.ts'
+import { commit, type State } from './state/state.ts'
+import { Turns } from './turns.ts'
+
+/** After this long a network creation that dockerd began and did not finish stands in nobody's way, in milliseconds. */
+export const CREATION_MS = 5000
+
+export interface DaemonParts {
+  readonly state: State
+  readonly kernel: { apply(operations: readonly Operation[]): void }
+  readonly store: { write(changes: readonly Change[]): void }
+  readonly context: () => Context
+  readonly log: Logger
+}
+
+export class Daemon {
+  readonly #parts: DaemonParts
+  readonly #creations: Turns
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts
+    this.#creations = new Turns(CREATION_MS, () => this.#abandonCreation())
+  }
+
+  /**
+   * Executes one command. Network creations take turns from GwAllocCheck to CreateNetwork: the pool is asked for by a call that does not say
+   * for which network, so there may be only one that it can be for. Rejects with what decide, kernel or store threw; then nothing changed.
+   */
+  async submit<T extends CommandType>(command: CommandOf<T>): Promise<Replies[T]> {
+    if (command.type === 'checkGatewayAllocation') await this.#creations.enter()
+    const opening = command.type === 'checkGatewayAllocation' || this.#parts.state.creation !== undefined
+    try {
+      return this.#execute(command)
+    } catch (error) {
+      if (this.#endsCreation(command)) this.#closeCreation()
+      throw error
+    } finally {
+      // Only who held the turn may end it: the next holder may be on its way in.
+      if (opening && this.#parts.state.creation === undefined) this.#creations.leave()
+    }
+  }
+
+  #execute<T extends CommandType>(command: CommandOf<T>): Replies[T] {
+    const { state, kernel, store, context, log } = this.#parts
+    const { changes, reply, notes = [] } = decide<T>(state, command, context())
+    const { before, after } = projectChanges(state, changes)
+    const operations = diff(before, after)
+    kernel.apply(operations)
+    try {
+      store.write(changes)
+    } catch (error) {
+      kernel.apply(inverse(operations))
+      throw error
+    }
+    commit(state, changes)
+    for (const note of notes) log.warn({ rpc: command.type }, note)
+    return reply
+  }
+
+  /** dockerd gives a creation up when one of these fails, and tells nobody. */
+  #endsCreation(command: CommandOf<CommandType>): boolean {
+    const { creation } = this.#parts.state
+    if (!creation) return false
+    if (command.type === 'requestPool') return true
+    if (command.type !== 'createNetwork') return false
+    return creation.pool === undefined || command.ipv6.some(({ pool }) => pool === creation.pool)
+  }
+
+  #abandonCreation(): void {
+    this.#parts.log.warn({ creation: this.#parts.state.creation }, 'dockerd did not finish a network creation')
+    this.#closeCreation()
+  }
+
+  #closeCreation(): void {
+    const { state } = this.#parts
+    const pool = state.creation?.pool
+    if (pool !== undefined) this.#execute({ type: 'releasePool', pool })
+    else commit(state, [{ kind: 'creation', id: 'creation', before: state.creation, after: undefined }])
+  }
+}

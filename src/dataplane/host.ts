@@ -1,0 +1,46 @@
+// What a host holds whatever runs on it: the tables, the settings of its kernel and its own prefix.
+import { createHash } from 'node:crypto'
+import type { Ruleset } from 'nftables-js'
+import type { HostPrefix } from '../address/prefix.ts'
+import type { Item, Sysctl } from './item.ts'
+import { prefixItems } from './project.ts'
+import { hostTables, type RulesetOptions } from './ruleset.ts'
+
+/** The items of the host itself, in the order in which they should come. */
+export function hostItems(prefix: HostPrefix, options: RulesetOptions): Item[] {
+  return [...hostTables(options).map(tableItem), ...hostSysctls(options.uplinks), ...prefixItems(prefix)]
+}
+
+function tableItem(ruleset: Ruleset): Item {
+  const digest = createHash('sha256').update(JSON.stringify(ruleset)).digest('hex')
+  return { kind: 'table', family: ruleset.table.family, name: ruleset.table.name, digest, ruleset }
+}
+
+/**
+ * Forwarding, with accept_ra=2 on the uplinks before it: a host that forwards otherwise stops listening to its router and loses its default route
+ * (Documentation/networking/ip-sysctl.rst). Half-received fragments leave after 5 s, so that a flood of them holds nobody up for a minute.
+ */
+function hostSysctls(uplinks: readonly string[]): Sysctl[] {
+  const conf = (link: string, name: string, setting: string): Sysctl => ({
+    kind: 'sysctl',
+    path: ['net', 'ipv6', 'conf', link, name],
+    setting,
+  })
+  return [
+    ...uplinks.filter(link => link !== 'lo').map(link => conf(link, 'accept_ra', '2')),
+    conf('all', 'forwarding', '1'),
+    { kind: 'sysctl', path: ['net', 'netfilter', 'nf_conntrack_frag6_timeout'], setting: '5', optional: true },
+  ]
+}
+
+/** Settings of the host's end of each link: it routes, and takes no advice from the container. */
+export const linkSettings: readonly { readonly name: string; readonly setting: string; readonly optional?: true }[] = [
+  { name: 'disable_ipv6', setting: '0' },
+  { name: 'accept_ra', setting: '0' },
+  { name: 'autoconf', setting: '0' },
+  { name: 'accept_redirects', setting: '0' },
+  { name: 'proxy_ndp', setting: '0' },
+  { name: 'seg6_enabled', setting: '0', optional: true },
+  { name: 'rpl_seg_enabled', setting: '0', optional: true },
+  { name: 'ioam6_enabled', setting: '0', optional: true },
+]

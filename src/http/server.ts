@@ -1,0 +1,131 @@
+// The plugin's HTTP server: one generic handler over the table of routes.
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import type { Logger } from 'pino'
+import type { z } from 'zod'
+import { PluginError } from '../errors.ts'
+import type { CommandOf, CommandType, Replies } from '../state/command.ts'
+import { parseBody } from './body.ts'
+import { commandRoutes, constantRoutes } from './routes.ts'
+
+/** Does what a command asks, and rejects with a PluginError where it cannot. */
+export type Submit = <T extends CommandType>(command: CommandOf<T>) => Promise<Replies[T]>
+
+export interface ServerOptions {
+  readonly submit: Submit
+  readonly log: Logger
+  /** Milliseconds until a request is answered with 503; the engine itself would wait for ever. */
+  readonly deadline?: number
+}
+
+/** What the generic handler knows of a route. `run` gets the parsed body, and is undefined for a constant reply. */
+interface Method {
+  readonly path: string
+  readonly body?: z.ZodType
+  readonly changes: boolean
+  readonly run: (input: unknown) => object | Promise<object>
+}
+
+const BODY_LIMIT = 4 * 1024 * 1024
+
+/**
+ * The server, not listening yet (`listen` does that, `inject` needs no socket). Whatever goes wrong is answered with a status other than
+ * 200 and `{"Err": sentence, "Error": sentence}`: network drivers read the one, IPAM drivers the other (moby pkg/plugins/client.go). The
+ * engine looks at no Content-Type of a reply and sends none.
+ */
+export function createServer({ submit, log, deadline = 10_000 }: ServerOptions): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 0,
+    // While closing, answers are still owed: a broken connection makes the engine repeat the request without its body.
+    return503OnClosing: false,
+    frameworkErrors: (error, _request, reply) => sendError(reply, error, log),
+  })
+  // Fastify takes the option 0 for its default. Go keeps idle connections for 30 s: it has to be the side that closes.
+  app.server.keepAliveTimeout = 0
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  app.setErrorHandler<FastifyError>((error, _request, reply) => sendError(reply, error, log))
+  app.setNotFoundHandler((request, reply) =>
+    sendError(reply, new PluginError('METHOD_UNKNOWN', request.method, request.url.slice(0, 200)), log),
+  )
+  for (const method of methods(submit)) {
+    app.post(method.path, (request, reply) => handle(method, request.body, reply, log, deadline))
+  }
+  return app
+}
+
+function methods(submit: Submit): Method[] {
+  const command = <T extends CommandType>(type: T): Method => {
+    const { path, body, reply } = commandRoutes[type]
+    return { path, body, changes: true, run: async input => reply(await submit<T>(input as CommandOf<T>)) }
+  }
+  const commands = (Object.keys(commandRoutes) as CommandType[]).map(command)
+  return [...commands, ...constantRoutes.map(route => ({ ...route, changes: false, run: route.reply }))]
+}
+
+async function handle(method: Method, body: unknown, reply: FastifyReply, log: Logger, deadline: number) {
+  const rpc = method.path.slice(1)
+  const began = performance.now()
+  let scope = log.child({ rpc })
+  try {
+    const input = method.body && parseBody(rpc, method.body, body)
+    scope = log.child({ rpc, ...subject(input) })
+    const work = (async () => method.run(input))()
+    const result = await within(deadline, work, rpc, scope)
+    const ms = Math.round((performance.now() - began) * 10) / 10
+    if (method.changes) scope.info({ ms }, 'done')
+    else scope.debug({ ms }, 'answered')
+    return reply.send(result)
+  } catch (error) {
+    return sendError(reply, error, scope)
+  }
+}
+
+/** Settles like `work`, unless that takes longer than `ms`: then it rejects with DEADLINE_PASSED, and the late end is logged. */
+async function within<T>(ms: number, work: Promise<T>, rpc: string, log: Logger): Promise<T> {
+  const passed = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    passed.reject(new PluginError('DEADLINE_PASSED', rpc, String(ms)))
+    work.then(
+      () => log.warn('done after the deadline'),
+      error => log.warn({ err: error }, 'failed after the deadline'),
+    )
+  }, ms)
+  try {
+    return await Promise.race([work, passed.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+interface Subject {
+  readonly network?: string
+  readonly NetworkID?: string
+  readonly endpoint?: string
+  readonly EndpointID?: string
+  readonly pool?: string
+}
+
+/** Whom a request is about, for the log: ids as `docker ps` cuts them. */
+function subject(input: unknown): object {
+  const { network, NetworkID, endpoint, EndpointID, pool } = (input ?? {}) as Subject
+  return { network: (network ?? NetworkID)?.slice(0, 12), endpoint: (endpoint ?? EndpointID)?.slice(0, 12), pool }
+}
+
+function sendError(reply: FastifyReply, error: unknown, log: Logger): FastifyReply {
+  const { status, sentence, expected } = describe(error)
+  if (expected) log.warn({ status }, sentence)
+  else log.error({ status, err: error }, sentence)
+  return reply.code(status).send({ Err: sentence, Error: sentence })
+}
+
+function describe(error: unknown): { status: number; sentence: string; expected: boolean } {
+  if (error instanceof PluginError) {
+    return { status: error.status, sentence: error.message, expected: error.kind !== 'internal' }
+  }
+  const { statusCode = 500, message } = (error ?? {}) as Partial<FastifyError>
+  if (statusCode === 413) return describe(new PluginError('BODY_TOO_LARGE', `${BODY_LIMIT / 1024 / 1024} MiB`))
+  if (statusCode < 500) return { status: statusCode, sentence: `slash64: ${message}`, expected: true }
+  return { ...describe(new PluginError('INTERNAL', 'see the log of slash64')), expected: false }
+}

@@ -1,0 +1,157 @@
+// Composition root: configuration, state and kernel are brought together, brought into line, and only then the socket opens.
+import { randomInt, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isNamespace } from 'nftables-js/netlink'
+import { type Logger, pino } from 'pino'
+import {
+  checkNotOnLink,
+  contains,
+  derivedPrefix,
+  type HostPrefix,
+  parseHostPrefix,
+  parsePrefix,
+} from './address/prefix.ts'
+import { type Config, parseConfig } from './config.ts'
+import { Daemon } from './daemon.ts'
+import { diff } from './dataplane/diff.ts'
+import { hostItems } from './dataplane/host.ts'
+import type { Item } from './dataplane/item.ts'
+import { project } from './dataplane/project.ts'
+import { PluginError } from './errors.ts'
+import { listen } from './http/listen.ts'
+import { createServer } from './http/server.ts'
+import { bootId, Kernel } from './kernel/kernel.ts'
+import { observe, recordTables } from './kernel/observe.ts'
+import { defaultUplinks, foreignLinks, uplinkMtu } from './kernel/uplinks.ts'
+import { forgetEndpoint } from './state/endpoints.ts'
+import { commit, loadedState, type State } from './state/state.ts'
+import { Store } from './store/store.ts'
+
+/** nf_conntrack_max of a kernel that has not loaded connection tracking yet; its usual value from 1 GB of memory on. */
+const CONNECTIONS = 262_144
+
+function main(): Promise<void> {
+  const config = parseConfig(process.env)
+  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  return run(config, log).catch(error => {
+    if (error instanceof PluginError) log.fatal(error.message)
+    else log.fatal({ err: error }, 'slash64 cannot run')
+    process.exitCode = 1
+  })
+}
+
+async function run(config: Config, log: Logger): Promise<void> {
+  using store = Store.open(config.state)
+  const boot = bootId()
+  const prefix = hostPrefix(config, store)
+  const stored = store.load()
+  const state = loadedState(stored)
+  using kernel = new Kernel({ onError: error => log.error({ err: error }, 'a link could not be deleted') })
+  checkNotOnLink(prefix, foreignLinks(kernel))
+  forgetLost(state, store, boot, log)
+  const host = hostItems(prefix, rulesetOptions(config, kernel, prefix, state))
+  const uplinks = config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel)
+  kernel.defaultMtu = uplinkMtu(kernel, uplinks)
+  bringIntoLine(kernel, store, project(state, host), boot, log)
+  const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix })
+  const daemon = new Daemon({ state, kernel, store, context, log })
+  const app = createServer({ submit: command => daemon.submit(command), log })
+  void kernel.flush().catch(() => undefined)
+  await listen(app, config.socket)
+  log.info({ prefix: prefix.text, uplinks, networks: state.networks.size, endpoints: state.endpoints.size }, 'ready')
+  await signalled()
+  await app.close()
+  await kernel.flush()
+}
+
+function signalled(): Promise<unknown> {
+  const signals = ['SIGTERM', 'SIGINT'] as const
+  return Promise.race(signals.map(signal => new Promise(resolve => process.once(signal, resolve))))
+}
+
+/** SLASH64_PREFIX, or the private prefix of this machine; its seed is kept, so that it stays when the machine id cannot be read. */
+function hostPrefix(config: Config, store: Store): HostPrefix {
+  if (config.prefix !== undefined) {
+    return parseHostPrefix(config.prefix, { allowDocumentation: config.allowDocPrefix })
+  }
+  const { host } = store.load()
+  const prefixSeed = host.prefixSeed ?? machineId() ?? randomUUID()
+  if (host.prefixSeed === undefined) store.writeHost({ ...host, prefixSeed })
+  return derivedPrefix(prefixSeed)
+}
+
+function machineId(): string | undefined {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim() || undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Endpoints whose sandbox is gone (a reboot, or containers that ended while no daemon ran): dockerd may still delete them, and that succeeds. */
+function forgetLost(state: State, store: Store, boot: string, log: Logger): void {
+  const lost = [...state.endpoints.values()].filter(
+    endpoint => endpoint.boot !== boot || (endpoint.sandbox !== undefined && !isNamespace(endpoint.sandbox)),
+  )
+  const changes = lost.map(forgetEndpoint)
+  store.write(changes)
+  commit(state, changes)
+  if (lost.length > 0)
+    log.info({ endpoints: lost.map(({ id }) => id.slice(0, 12)) }, 'forgot endpoints without sandbox')
+}
+
+function rulesetOptions(config: Config, kernel: Kernel, prefix: HostPrefix, state: State) {
+  const prefixes = [...new Set([prefix.text, ...[...state.networks.values()].map(network => network.prefix)])]
+  const connections = connectionTableSize(kernel)
+  return {
+    prefixes: withoutContained(prefixes),
+    fleet: withoutContained([...prefixes, ...config.fleet]),
+    uplinks: config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel),
+    flowsFrom: config.flowsFrom || Math.ceil(connections / 32),
+    flowsTo: config.flowsTo || Math.ceil(connections / 8),
+  }
+}
+
+function connectionTableSize(kernel: Kernel): number {
+  try {
+    return Number(kernel.sysctl.read(['net', 'netfilter', 'nf_conntrack_max'])) || CONNECTIONS
+  } catch {
+    return CONNECTIONS
+  }
+}
+
+/** Interval sets take no element inside another one. */
+function withoutContained(texts: readonly string[]): string[] {
+  const prefixes = [...new Set(texts)].map(parsePrefix)
+  return prefixes
+    .filter(one => !prefixes.some(other => other !== one && contains(other, one)))
+    .map(({ text }) => text)
+    .sort()
+}
+
+/** Makes the kernel hold what it should, by difference. Throws when the tables cannot be: without them nothing may run. */
+function bringIntoLine(kernel: Kernel, store: Store, wanted: readonly Item[], boot: string, log: Logger): void {
+  const { host } = store.load()
+  const record = host.ruleset?.boot === boot ? host.ruleset : undefined
+  const operations = diff(observe(kernel, wanted, record), wanted)
+  const loads = operations.some(({ item }) => item.kind === 'table')
+  for (const { operation, error } of kernel.repair(operations)) {
+    const { verb, item } = operation
+    if (item.kind === 'table' || (item.kind === 'element' && item.set !== 'links')) throw error
+    log.error({ err: error, verb, item }, 'could not be repaired')
+  }
+  kernel.adopt(wanted)
+  if (loads) store.writeHost({ ...store.load().host, ruleset: { boot, ...recordTables(kernel, wanted) } })
+  if (operations.length > 0) log.info(summary(operations), 'brought the kernel into line')
+}
+
+function summary(operations: readonly { verb: string; item: Item }[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { verb, item } of operations) {
+    const key = `${verb} ${item.kind}`
+    counts[key] = (counts[key] ?? 0) + 1
+  }
+  return counts
+}
+
+await main()

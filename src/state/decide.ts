@@ -1,0 +1,33 @@
+// state + command -> changes + reply. Pure: it reads no clock, draws no number, touches nothing; what it throws changes nothing.
+import type { Command, CommandOf, CommandType, Context, Replies } from './command.ts'
+import { createEndpoint, deleteEndpoint, join, leave, releaseAddress, requestAddress } from './endpoints.ts'
+import type { Change } from './model.ts'
+import { checkGatewayAllocation, createNetwork, deleteNetwork, releasePool, requestPool } from './networks.ts'
+import type { State } from './state.ts'
+
+/** What a command does, as values. `notes` are for the log. */
+export interface Decision<T extends CommandType> {
+  readonly changes: readonly Change[]
+  readonly reply: Replies[T]
+  readonly notes?: readonly string[]
+}
+
+const deciders: { [T in CommandType]: (state: State, command: CommandOf<T>, context: Context) => Decision<T> } = {
+  checkGatewayAllocation,
+  createNetwork,
+  deleteNetwork,
+  createEndpoint,
+  deleteEndpoint,
+  join,
+  leave,
+  requestPool,
+  releasePool,
+  requestAddress,
+  releaseAddress,
+}
+
+/** Decides one command. Throws PluginError with the sentence for the user. */
+export function decide<T extends CommandType>(state: State, command: CommandOf<T>, context: Context): Decision<T> {
+  const decider = deciders[command.type as T] as (state: State, command: Command, context: Context) => Decision<T>
+  return decider(state, command as Command, context)
+}

@@ -1,0 +1,139 @@
+// Addresses and endpoints: RequestAddress leases a number, CreateEndpoint takes it, Join names the sandbox, Leave closes, DeleteEndpoint forgets.
+import { containerMac, endpointAddress, gatewayAddress, parseEndpointAddress } from '../address/plan.ts'
+import { parseHostPrefix } from '../address/prefix.ts'
+import { PluginError } from '../errors.ts'
+import { parsePublished } from '../policy/published.ts'
+import type { CommandOf, Context } from './command.ts'
+import type { Decision } from './decide.ts'
+import type { Change, Endpoint, EndpointId, Network, NetworkId } from './model.ts'
+import { allocate, claim } from './numbers.ts'
+import { checkEndpointOptions } from './options.ts'
+import type { PoolUse, State } from './state.ts'
+
+/** RequestAddress: the address that was asked for, or the next one. Always a /128. */
+export function requestAddress(
+  state: State,
+  command: CommandOf<'requestAddress'>,
+  context: Context,
+): Decision<'requestAddress'> {
+  if (command.gateway) throw new PluginError('GATEWAY', command.address)
+  const use = state.pools.get(command.pool)
+  if (!use) throw new PluginError('POOL_UNKNOWN', command.pool)
+  if (command.address) {
+    const number = parseEndpointAddress(command.address, use.pool.id)
+    const change = claim(use, number, command.address, context.now)
+    return { changes: [change], reply: { address: `${addressOf(use, number)}/128` } }
+  }
+  const { number, changes } = allocate(use, context.now)
+  return { changes, reply: { address: `${addressOf(use, number)}/128` } }
+}
+
+function addressOf(use: PoolUse, number: number): string {
+  return endpointAddress(parseHostPrefix(use.pool.prefix, { allowDocumentation: true }), use.pool.group, number)
+}
+
+/** ReleaseAddress: what is not leased (any more) succeeds. */
+export function releaseAddress(state: State, command: CommandOf<'releaseAddress'>): Decision<'releaseAddress'> {
+  const use = state.pools.get(command.pool)
+  if (!use) return { changes: [], reply: undefined }
+  const number = parseEndpointAddress(command.address, use.pool.id)
+  const before = use.leases.get(number)
+  if (!before) return { changes: [], reply: undefined }
+  return { changes: [{ kind: 'lease', id: use.pool.id, number, before, after: undefined }], reply: undefined }
+}
+
+/** CreateEndpoint: takes the leased address. Nothing is made in the kernel yet. Repeats with the same address succeed. */
+export function createEndpoint(
+  state: State,
+  command: CommandOf<'createEndpoint'>,
+  context: Context,
+): Decision<'createEndpoint'> {
+  const network = networkOf(state, command.network)
+  if (!command.addressIPv6) throw new PluginError('ENDPOINT_NO_IPV6')
+  checkEndpointOptions(command.options)
+  parsePublished(command.ports)
+  const use = state.pools.get(network.pool)
+  if (!use) throw new PluginError('POOL_UNKNOWN', network.pool)
+  const number = parseEndpointAddress(command.addressIPv6.replace(/\/128$/, ''), network.pool)
+  const mac = command.mac || containerMac(command.endpoint)
+  const reply = command.mac ? {} : { mac }
+  const known = state.endpoints.get(command.endpoint)
+  if (known) {
+    if (known.network === network.id && known.number === number) return { changes: [], reply }
+    throw new PluginError('ENDPOINT_KNOWN', command.endpoint.slice(0, 12), known.address)
+  }
+  const holder = use.endpoints.get(number)
+  if (holder) throw new PluginError('ADDRESS_TAKEN', command.addressIPv6, `endpoint ${holder.slice(0, 12)}`)
+  const after: Endpoint = {
+    id: command.endpoint,
+    network: network.id,
+    pool: network.pool,
+    number,
+    address: addressOf(use, number),
+    mac,
+    published: [],
+    phase: 'created',
+    boot: context.boot,
+  }
+  const lease = use.leases.get(number)
+  const changes: Change[] = [{ kind: 'endpoint', id: after.id, before: undefined, after }]
+  if (lease) changes.push({ kind: 'lease', id: network.pool, number, before: lease, after: undefined })
+  return { changes, reply }
+}
+
+/** Join: names the sandbox in which the container's end of the link is born. Repeats for the same sandbox succeed. */
+export function join(state: State, command: CommandOf<'join'>): Decision<'join'> {
+  const network = networkOf(state, command.network)
+  const before = endpointOf(state, command.network, command.endpoint)
+  const gateway = gatewayAddress(network.id)
+  if (before.sandbox === command.sandbox && before.phase === 'joined') return { changes: [], reply: { gateway } }
+  if (before.sandbox !== undefined) throw new PluginError('ENDPOINT_JOINED', before.id.slice(0, 12), before.sandbox)
+  // One link for each sandbox may be born in place; a further one has to be moved by the engine (docs/decisions).
+  if (state.sandboxes.has(command.sandbox)) throw new PluginError('SANDBOX_SECOND')
+  const { published, notes } = parsePublished(command.ports)
+  const after: Endpoint = { ...before, published, sandbox: command.sandbox, phase: 'joined' }
+  return { changes: [{ kind: 'endpoint', id: after.id, before, after }], reply: { gateway }, notes }
+}
+
+/** Leave: closes the endpoint at once; its link goes with DeleteEndpoint. Unknown ids succeed. */
+export function leave(state: State, command: CommandOf<'leave'>): Decision<'leave'> {
+  const before = state.endpoints.get(command.endpoint)
+  if (before?.phase !== 'joined') return { changes: [], reply: undefined }
+  const after: Endpoint = { ...before, phase: 'left' }
+  return { changes: [{ kind: 'endpoint', id: after.id, before, after }], reply: undefined }
+}
+
+/** DeleteEndpoint: the number stays leased until ReleaseAddress. Unknown ids succeed. */
+export function deleteEndpoint(
+  state: State,
+  command: CommandOf<'deleteEndpoint'>,
+  context: Context,
+): Decision<'deleteEndpoint'> {
+  const before = state.endpoints.get(command.endpoint)
+  if (!before) return { changes: [], reply: undefined }
+  const lease: Change = {
+    kind: 'lease',
+    id: before.pool,
+    number: before.number,
+    before: undefined,
+    after: { since: context.now },
+  }
+  return { changes: [lease, forgetEndpoint(before)], reply: undefined }
+}
+
+/** The change that forgets an endpoint and frees its number. */
+export function forgetEndpoint(before: Endpoint): Change {
+  return { kind: 'endpoint', id: before.id, before, after: undefined }
+}
+
+function networkOf(state: State, id: NetworkId): Network {
+  const network = state.networks.get(id)
+  if (!network) throw new PluginError('NETWORK_UNKNOWN', id.slice(0, 12))
+  return network
+}
+
+function endpointOf(state: State, network: NetworkId, id: EndpointId): Endpoint {
+  const endpoint = state.endpoints.get(id)
+  if (endpoint?.network !== network) throw new PluginError('ENDPOINT_UNKNOWN', id.slice(0, 12), network.slice(0, 12))
+  return endpoint
+}
