@@ -48,10 +48,18 @@ export function removeFolder(folder: string): void {
 
 /** Removes control groups by name, and all below them, wherever they are: the engine nests them below its own on some hierarchies. */
 function removeControlGroups(names: ReadonlySet<string>, path = '/sys/fs/cgroup', doomed = false): void {
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeControlGroups(names, join(path, entry.name), doomed || names.has(entry.name))
-  }
+  for (const name of groupsIn(path)) removeControlGroups(names, join(path, name), doomed || names.has(name))
   if (doomed) removeControlGroup(path)
+}
+
+/** The groups directly in a group; none when somebody else removed it meanwhile. */
+function groupsIn(path: string): string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true })
+    return entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+  } catch {
+    return []
+  }
 }
 
 function removeControlGroup(path: string): void {
@@ -60,6 +68,7 @@ function removeControlGroup(path: string): void {
       rmdirSync(path)
       return
     } catch (error) {
+      if (!existsSync(path)) return
       if (attempt === 20) throw error // a killed process leaves its group a moment later
       pause(20)
     }

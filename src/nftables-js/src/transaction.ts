@@ -7,11 +7,19 @@ import { type Chain, type Element, type NamedSet, type Rule, type Ruleset, type 
 import { NLM_F_APPEND, NLM_F_CREATE, type Writer } from './netlink/index.ts'
 import { CHAIN, ELEMENTS, MSG, RULE, SET, TABLE } from './wire.ts'
 
-/** Where a transaction's messages go. `present`: asks whether an element is there, where the kernel cannot destroy. */
+/** Knows which elements there will be at each point of a transaction, for kernels that cannot destroy them. */
+export interface Emulation {
+  present(table: TableRef, set: NamedSet, element: Element): boolean
+  note(table: TableRef, set: NamedSet, element: Element, present: boolean): void
+  /** All elements of a set, or of a table, are gone. */
+  clear(table: TableRef, set?: string): void
+}
+
+/** Where a transaction's messages go. `emulation`: set where the kernel has no NFT_MSG_DESTROYSETELEM (before 6.3). */
 export interface Sink {
   message(operation: string, type: number, flags: number, write: (writer: Writer) => void): void
   nextSetId(): number
-  readonly present?: (table: TableRef, set: NamedSet, element: Element) => boolean
+  readonly emulation: Emulation | undefined
 }
 
 type Operation = (sink: Sink) => void
@@ -28,7 +36,7 @@ const ELEMENT_BYTES = 65_000
 export class Transaction {
   readonly #operations: Operation[] = []
 
-  /** Number of operations added. */
+  /** Number of steps; 0 means that there is nothing to commit. */
   get size(): number {
     return this.#operations.length
   }
@@ -50,6 +58,7 @@ export class Transaction {
 
   /** Deletes the table and all that is in it. */
   deleteTable(table: TableRef): this {
+    this.#operations.push(sink => sink.emulation?.clear(table))
     return this.#one(`delete table ${tableText(table)}`, MSG.deleteTable, 0, w => {
       messages.header(w, table.family)
       messages.name(w, TABLE.name, table.name)
@@ -101,6 +110,7 @@ export class Transaction {
 
   /** Deletes a set that no rule uses. */
   deleteSet(table: TableRef, set: string): this {
+    this.#operations.push(sink => sink.emulation?.clear(table, set))
     return this.#one(`delete set ${tableText(table)} ${set}`, MSG.deleteSet, 0, w => {
       messages.header(w, table.family)
       messages.name(w, SET.table, table.name)
@@ -110,6 +120,7 @@ export class Transaction {
 
   /** Deletes the elements of a set. */
   flushSet(table: TableRef, set: string): this {
+    this.#operations.push(sink => sink.emulation?.clear(table, set))
     return this.#one(`flush set ${tableText(table)} ${set}`, MSG.deleteElement, 0, w => {
       messages.header(w, table.family)
       messages.name(w, ELEMENTS.table, table.name)
@@ -149,9 +160,9 @@ export class Transaction {
   destroyElements(table: TableRef, set: NamedSet, elements: readonly Element[]): this {
     layoutOf(set)
     this.#operations.push(sink => {
-      if (!sink.present) return writeElements(sink, 'destroy', MSG.destroyElement, 0, table, set, elements)
-      const there = elements.filter(element => sink.present?.(table, set, element))
-      writeElements(sink, 'destroy', MSG.deleteElement, 0, table, set, there)
+      const there = sink.emulation ? takePresent(sink.emulation, table, set, elements) : elements
+      const type = sink.emulation ? MSG.deleteElement : MSG.destroyElement
+      writeElements(sink, 'destroy', type, 0, table, set, there)
     })
     return this
   }
@@ -178,9 +189,21 @@ export class Transaction {
     elements: readonly Element[],
   ): this {
     layoutOf(set)
-    this.#operations.push(sink => writeElements(sink, verb, type, flags, table, set, elements))
+    this.#operations.push(sink => {
+      for (const element of sink.emulation ? elements : []) sink.emulation?.note(table, set, element, verb === 'add')
+      writeElements(sink, verb, type, flags, table, set, elements)
+    })
     return this
   }
+}
+
+/** Those of the elements that are there, from now on noted as gone (so one listed twice is deleted once). */
+function takePresent(emulation: Emulation, table: TableRef, set: NamedSet, elements: readonly Element[]): Element[] {
+  return elements.filter(element => {
+    const present = emulation.present(table, set, element)
+    if (present) emulation.note(table, set, element, false)
+    return present
+  })
 }
 
 function writeRule(sink: Sink, text: string, table: TableRef, chain: string, rule: Rule, compiled: CompiledRule): void {
