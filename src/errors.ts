@@ -209,6 +209,10 @@ const table = {
     (port: string, protocol: string) =>
       `slash64: -p cannot open port ${port} of IP protocol ${quote(protocol)}; write tcp, udp or sctp, such as -p ${port}:${port}/tcp`,
   ],
+  REQUEST_UNREADABLE: [
+    'invalid',
+    (problem: string) => `slash64: the request cannot be read: ${problem}; send what the plugin API of Docker says`,
+  ],
   SANDBOX_GONE: [
     'absent',
     (sandbox: string) =>

@@ -1,4 +1,5 @@
-// The room of addresses: host prefixes, groups, and the plan that puts a group into an address. Pure: no I/O, no clock, no chance.
+// The room of addresses: host prefixes, groups, and the plan that puts a group into an address. Pure: no I/O, no clock,
+// no chance.
 //
 // This file: IPv6 addresses as text and as 128-bit numbers.
 import { Address6 } from 'ip-address'

@@ -2,7 +2,10 @@
 import { createHash } from 'node:crypto'
 import { PluginError } from '../errors.ts'
 
-/** The 32 bits of a group, 1..0xffffffff; the top bit (bit 80 of an address) is 0 for a named group, 1 for one of this host only. */
+/**
+ * The 32 bits of a group, 1..0xffffffff; the top bit (bit 80 of an address) is 0 for a named group, 1 for one of this
+ * host only.
+ */
 export type GroupBits = number & { readonly kind: 'group' }
 
 /** The mask of the group bits (80 to 111) in an address, for `ip6 saddr & ::ffff:ffff:0`. */
@@ -18,7 +21,10 @@ export interface NamedGroup extends Group {
   readonly name: string
 }
 
-/** Part of the wire format: hosts agree on a group's bits because all of them hash this tag and the name. Never change it. */
+/**
+ * Part of the wire format: hosts agree on a group's bits because all of them hash this tag and the name. Never change
+ * it.
+ */
 const GROUP_TAG = 'slash64 group v1\0'
 
 const LOCAL = 0x80000000
@@ -33,8 +39,8 @@ const RESERVED: Record<string, string> = {
 export const RESERVED_NAMES = Object.keys(RESERVED)
 
 /**
- * The group of a name: `[a-z0-9][a-z0-9._-]*`, at most 63 characters, at least one letter (or `80` and `80-90`, ports without a peer, would be
- * names), not a reserved name. Throws GROUP_NAME_INVALID.
+ * The group of a name: `[a-z0-9][a-z0-9._-]*`, at most 63 characters, at least one letter (or `80` and `80-90`, ports
+ * without a peer, would be names), not a reserved name. Throws GROUP_NAME_INVALID.
  */
 export function namedGroup(name: string): NamedGroup {
   const problem = nameProblem(name)
@@ -53,9 +59,9 @@ function nameProblem(name: string): string | undefined {
 }
 
 /**
- * The wire format of a named group: bit 80 is 0, the other 31 bits are the first 31 of SHA-256(`slash64 group v1\0` + name). Where those are
- * all 0 (group 0 is the host), the first 31 of SHA-256(tag + name + `\0` + n), with the decimal n counting from 1, until they are not.
- * `digest` is SHA-256 (at least 4 bytes).
+ * The wire format of a named group: bit 80 is 0, the other 31 bits are the first 31 of SHA-256(`slash64 group v1\0` +
+ * name). Where those are all 0 (group 0 is the host), the first 31 of SHA-256(tag + name + `\0` + n), with the decimal
+ * n counting from 1, until they are not. `digest` is SHA-256 (at least 4 bytes).
  */
 export function nameBits(name: string, digest: (text: string) => Buffer): GroupBits {
   let bits = digest(GROUP_TAG + name).readUInt32BE() >>> 1
@@ -85,8 +91,8 @@ export function groupText(bits: GroupBits): string {
 }
 
 /**
- * Refuses two different names with the same 31 bits: merged, each would have the other's rights. Names may repeat. Throws GROUP_COLLISION.
- * With a thousand names the chance of one such pair is 1 in 4,300.
+ * Refuses two different names with the same 31 bits: merged, each would have the other's rights. Names may repeat.
+ * Throws GROUP_COLLISION. With a thousand names the chance of one such pair is 1 in 4,300.
  */
 export function checkDistinct(groups: Iterable<NamedGroup>): void {
   const names = new Map<GroupBits, string>()

@@ -3,8 +3,9 @@
 //   0                               64        80                        112          127
 //   | host prefix (/48 to /80)      | zeros   | group (32 bits)         | endpoint    |
 //
-// An endpoint's address never meets an interface identifier that RFC 5453 reserves: behind a /48 to /64 identifiers begin with 16
-// zero bits and neither group nor endpoint is 0; the /65 to /80 that begin them otherwise are refused by `parseHostPrefix`.
+// An endpoint's address never meets an interface identifier that RFC 5453 reserves: behind a /48 to /64 identifiers
+// begin with 16 zero bits and neither group nor endpoint is 0; the /65 to /80 that begin them otherwise are refused by
+// `parseHostPrefix`.
 import { createHash } from 'node:crypto'
 import { PluginError } from '../errors.ts'
 import { addressText, parseAddress } from './address.ts'
@@ -15,7 +16,10 @@ import { contains, type HostPrefix, parsePrefix, prefixOf } from './prefix.ts'
 export type Pool = string & { readonly kind: 'pool' }
 
 const POOL_LENGTH = 112
-/** Endpoint numbers are 1..65534: 0 would be the pool itself, and 65535 stays free of the subnet anycast addresses' end. */
+/**
+ * Endpoint numbers are 1..65534: 0 would be the pool's subnet-router anycast address (RFC 4291 section 2.6.1), and
+ * 65535, its last address, is kept back.
+ */
 const LAST_NUMBER = 65534
 
 /** The group bits as a masked address, `::5c1f:8e02:0`: the form in which sets hold a group. */
@@ -24,8 +28,8 @@ export function groupKey(bits: GroupBits): string {
 }
 
 /**
- * The group bits of an address (text), whatever its prefix, as the ruleset's mask takes them; undefined for group 0, the host. Says nothing
- * about trust: see `may`. Throws ADDRESS_INVALID.
+ * The group bits of an address (text), whatever its prefix, as the ruleset's mask takes them; undefined for group 0,
+ * the host. Says nothing about trust: see `may`. Throws ADDRESS_INVALID.
  */
 export function groupOf(address: string): GroupBits | undefined {
   const bits = Number((parseAddress(address) >> 16n) & 0xffffffffn)
@@ -38,8 +42,9 @@ export function groupPool(prefix: HostPrefix, bits: GroupBits): Pool {
 }
 
 /**
- * The group of a pool that somebody asked for by address (`--subnet`): exactly a /112 of this host's prefix, zeros between prefix and group,
- * not group 0. Throws POOL_INVALID, which says what would be right, PREFIX_INVALID or ADDRESS_INVALID.
+ * The group of a pool that somebody asked for by address (`--subnet`): exactly a /112 of this host's prefix, zeros
+ * between prefix and group, not group 0. Throws POOL_INVALID, which says what would be right, PREFIX_INVALID or
+ * ADDRESS_INVALID.
  */
 export function parsePool(text: string, prefix: HostPrefix): GroupBits {
   const { first, length } = parsePrefix(text)
@@ -64,8 +69,8 @@ export function endpointAddress(prefix: HostPrefix, bits: GroupBits, number: num
 }
 
 /**
- * The endpoint number (1..65534) of an address that somebody asked for (`--ip6`) in a pool. Throws ENDPOINT_ADDRESS_INVALID outside the pool
- * and for its first and last address, ADDRESS_INVALID for no address at all.
+ * The endpoint number (1..65534) of an address that somebody asked for (`--ip6`) in a pool. Throws
+ * ENDPOINT_ADDRESS_INVALID outside the pool and for its first and last address, ADDRESS_INVALID for no address at all.
  */
 export function parseEndpointAddress(text: string, pool: Pool): number {
   const address = parseAddress(text)
@@ -83,15 +88,17 @@ export function hostAddress(prefix: HostPrefix): string {
   return addressText(prefix.first | 1n)
 }
 
-// What follows are the names that links go by. They are made from ids alone, so the same state always gives the same links.
+// What follows are the names that links go by. They are made from ids alone, so the same state always gives the same
+// links.
 
 /** The prefix of every link of ours on the host's side. */
 export const LINK_PREFIX = 's64'
 
 /**
- * The link-local gateway address of a network, in fe80::/64. Interface identifier: the byte 0x64, then the first 56 bits of
- * SHA-256(`slash64 gateway v1\0` + network id). The byte keeps it off 0, off small numbers that people give to routers, off what RFC 5453
- * reserves, and off what a kernel would form from our MAC addresses (RFC 4291 appendix A: those begin with 0x?0).
+ * The link-local gateway address of a network, in fe80::/64. Interface identifier: the byte 0x64, then the first 56
+ * bits of SHA-256(`slash64 gateway v1\0` + network id). The byte keeps it off 0, off small numbers that people give to
+ * routers, off what RFC 5453 reserves, and off what a kernel would form from our MAC addresses (RFC 4291 appendix A:
+ * those begin with 0x?0).
  */
 export function gatewayAddress(networkId: string): string {
   const hash = digest('slash64 gateway v1', networkId).readBigUInt64BE() >> 8n
@@ -99,8 +106,8 @@ export function gatewayAddress(networkId: string): string {
 }
 
 /**
- * A MAC address from the first 6 bytes of SHA-256(`slash64 mac v1\0` + seed): unicast and locally administered, second digit 2 (the quadrant
- * that IEEE 802c leaves to administrators), so 44 bits of the hash. Text `xx:xx:xx:xx:xx:xx`.
+ * A MAC address from the first 6 bytes of SHA-256(`slash64 mac v1\0` + seed): unicast and locally administered, second
+ * digit 2 (the quadrant that IEEE 802c leaves to administrators), so 44 bits of the hash. Text `xx:xx:xx:xx:xx:xx`.
  */
 export function macAddress(seed: string): string {
   const hex = digest('slash64 mac v1', seed).toString('hex', 0, 6)
@@ -118,8 +125,8 @@ export function hostMac(endpointId: string): string {
 }
 
 /**
- * The interface name of an endpoint's end on the host: `s64` and the first 12 hex digits of its id, the 15 characters of IFNAMSIZ
- * (linux/if.h). Throws INTERNAL for an id without 12 hex digits.
+ * The interface name of an endpoint's end on the host: `s64` and the first 12 hex digits of its id, the 15 characters
+ * of IFNAMSIZ (linux/if.h). Throws INTERNAL for an id without 12 hex digits.
  */
 export function linkName(endpointId: string): string {
   const [hex] = /^[0-9a-f]{12}/.exec(endpointId) ?? []

@@ -23,7 +23,7 @@ const LONGEST = 80
 
 // What a host can never own, from the IANA IPv6 special-purpose address registry (RFC 6890) and RFC 4291 section 2.4.
 const REFUSED = [
-  ['::/8', 'the unspecified, loopback and IPv4-mapped addresses (RFC 4291)'],
+  ['::/8', 'addresses that nobody owns, such as loopback, IPv4-mapped and NAT64 (RFC 4291)'],
   ['2001::/32', 'Teredo (RFC 4380)'],
   ['2002::/16', '6to4, which is retired (RFC 7526)'],
   ['fe80::/10', 'link-local addresses (RFC 4291)'],
@@ -40,8 +40,8 @@ const DOCUMENTATION = [
 const UNICAST = ['2000::/3', 'fc00::/7'].map(parsePrefix)
 
 /**
- * Any IPv6 CIDR block `addr/len`, len 0..128, no bits set behind len. Throws PREFIX_INVALID (with the prefix to write) or
- * ADDRESS_INVALID.
+ * Any IPv6 CIDR block `addr/len`, len 0..128, no bits set behind len. Throws PREFIX_INVALID (with the prefix to write)
+ * or ADDRESS_INVALID.
  */
 export function parsePrefix(text: string): Prefix {
   const [, address = '', digits = ''] = /^([^/]{1,64})\/(0|[1-9]\d{0,2})$/.exec(text) ?? []
@@ -69,8 +69,9 @@ export function prefixOf(address: bigint, length: number): Prefix {
 }
 
 /**
- * The prefix of a host, from `SLASH64_PREFIX`: /48 to /80, no bits set behind the length, global unicast or RFC 4193. Documentation
- * prefixes (RFC 3849, RFC 9637) only where `allowDocumentation` says so. Throws HOST_PREFIX_INVALID, PREFIX_INVALID or ADDRESS_INVALID.
+ * The prefix of a host, from `SLASH64_PREFIX`: /48 to /80, no bits set behind the length, global unicast or RFC 4193.
+ * Documentation prefixes (RFC 3849, RFC 9637) only where `allowDocumentation` says so. Throws HOST_PREFIX_INVALID,
+ * PREFIX_INVALID or ADDRESS_INVALID.
  */
 export function parseHostPrefix(text: string, { allowDocumentation }: { allowDocumentation: boolean }): HostPrefix {
   const prefix = parsePrefix(text)
@@ -97,8 +98,9 @@ function lengthProblem({ first, length }: Prefix): string | undefined {
   if (length > LONGEST) return `a host needs at least a /${LONGEST}; write one, or a /64, that is routed to this host`
 }
 
-// Behind a /65 to /80 the interface identifiers (the low 64 bits) begin with bits of the prefix. Two beginnings are reserved by
-// RFC 5453: 0200:5eff:fe00:0 and up (IANA's Ethernet block), fdff:ffff:ffff:ff80 and up (subnet anycast). Groups would run into both.
+// Behind a /65 to /80 the interface identifiers (the low 64 bits) begin with bits of the prefix. Two beginnings are
+// reserved by RFC 5453: 0200:5eff:fe00:0 and up (IANA's Ethernet block), fdff:ffff:ffff:ff80 and up (subnet anycast).
+// Groups would run into both.
 function interfaceIdProblem({ first, length }: Prefix): string | undefined {
   const beginning = (first >> 48n) & 0xffffn
   if (beginning !== 0x0200n && beginning !== 0xfdffn) return undefined
@@ -106,10 +108,13 @@ function interfaceIdProblem({ first, length }: Prefix): string | undefined {
   return `its interface identifiers would meet those that RFC 5453 reserves; write another prefix, such as "${other.text}"`
 }
 
-/** Whether an address (text) or another prefix lies wholly in the prefix. Throws ADDRESS_INVALID for an address that is none. */
+/**
+ * Whether an address (text) or another prefix lies wholly in the prefix. Throws ADDRESS_INVALID for an address that is
+ * none.
+ */
 export function contains(prefix: Prefix, inner: Prefix | string): boolean {
   const { first, length } = typeof inner === 'string' ? { first: parseAddress(inner), length: 128 } : inner
-  return length >= prefix.length && prefixOf(first, prefix.length).first === prefix.first
+  return length >= prefix.length && (first ^ prefix.first) >> BigInt(128 - prefix.length) === 0n
 }
 
 /** Whether two prefixes have an address in common: one of them then holds the other. */
@@ -118,8 +123,9 @@ export function overlaps(one: Prefix, other: Prefix): boolean {
 }
 
 /**
- * The private prefix of a host that was given none: RFC 4193, fd and the first 40 bits of SHA-256(`slash64 prefix v1\0` + seed) as global
- * id, subnet id 0, hence `fdXX:XXXX:XXXX::/64`. The seed is the machine id; the hash does not give it away (machine-id(5)).
+ * The private prefix of a host that was given none: RFC 4193, fd and the first 40 bits of SHA-256(`slash64 prefix v1\0`
+ * + seed) as global id, subnet id 0, hence `fdXX:XXXX:XXXX::/64`. The seed is the machine id; the hash does not give it
+ * away (machine-id(5)).
  */
 export function derivedPrefix(seed: string): HostPrefix {
   const digest = createHash('sha256').update(PREFIX_TAG).update(seed).digest()
@@ -135,9 +141,9 @@ export interface ForeignLink {
 }
 
 /**
- * Refuses a host prefix that holds an address or a connected route of another link, as the on-link /64 of most rented machines does: routed
- * to containers, it would cut the host off. A prefix inside a connected route (a /80 of that /64) passes. Throws PREFIX_ON_LINK, which names
- * a /80 that holds nothing of the links.
+ * Refuses a host prefix that holds an address or a connected route of another link, as the on-link /64 of most rented
+ * machines does: routed to containers, it would cut the host off. A prefix inside a connected route (a /80 of that /64)
+ * passes. Throws PREFIX_ON_LINK, which names a /80 that holds nothing of the links.
  */
 export function checkNotOnLink(prefix: HostPrefix, links: readonly ForeignLink[]): void {
   for (const link of links) {
@@ -158,8 +164,8 @@ function holdings(link: ForeignLink): { what: string; block: Prefix }[] {
   return [...addresses, ...routes]
 }
 
-// The first /80 of the block's /64, other than the very first (routers like to sit there), that holds nothing of the links. None in
-// the first 511: then the user must look; further up RFC 5453 reserves interface identifiers.
+// The first /80 of the block's /64, other than the very first (routers like to sit there), that holds nothing of the
+// links. None in the first 511: then the user must look; further up RFC 5453 reserves interface identifiers.
 function freePrefix(block: Prefix, links: readonly ForeignLink[]): string {
   const base = prefixOf(block.first, 64)
   const taken = links.flatMap(holdings).map(held => held.block)

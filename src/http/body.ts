@@ -2,6 +2,27 @@
 import type { z } from 'zod'
 import { PluginError } from '../errors.ts'
 
+const LIMIT = 4 * 1024 * 1024
+
+/**
+ * The bytes of a request as text. Reads to the end whatever comes, or Go would take the broken connection for the answer and send the request again
+ * without its body; keeps no more than 4 MiB. Throws BODY_TOO_LARGE, or REQUEST_UNREADABLE where the connection broke.
+ */
+export async function readBody(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of stream) {
+      length += chunk.length
+      if (length <= LIMIT) chunks.push(chunk)
+    }
+  } catch (error) {
+    throw new PluginError('REQUEST_UNREADABLE', (error as Error).message)
+  }
+  if (length > LIMIT) throw new PluginError('BODY_TOO_LARGE', `${LIMIT / 1024 / 1024} MiB`)
+  return Buffer.concat(chunks).toString()
+}
+
 type Issue = z.core.$ZodIssue
 
 /**

@@ -1,10 +1,10 @@
 // The plugin's HTTP server: one generic handler over the table of routes.
-import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import { PluginError } from '../errors.ts'
 import type { CommandOf, CommandType, Replies } from '../state/command.ts'
-import { parseBody } from './body.ts'
+import { parseBody, readBody } from './body.ts'
 import { commandRoutes, constantRoutes } from './routes.ts'
 
 /** Does what a command asks, and rejects with a PluginError where it cannot. */
@@ -25,8 +25,6 @@ interface Method {
   readonly run: (input: unknown) => object | Promise<object>
 }
 
-const BODY_LIMIT = 4 * 1024 * 1024
-
 /**
  * The server, not listening yet (`listen` does that, `inject` needs no socket). Whatever goes wrong is answered with a status other than
  * 200 and `{"Err": sentence, "Error": sentence}`: network drivers read the one, IPAM drivers the other (moby pkg/plugins/client.go). The
@@ -35,17 +33,16 @@ const BODY_LIMIT = 4 * 1024 * 1024
 export function createServer({ submit, log, deadline = 10_000 }: ServerOptions): FastifyInstance {
   const app = fastify({
     logger: false,
-    bodyLimit: BODY_LIMIT,
     requestTimeout: 0,
     // While closing, answers are still owed: a broken connection makes the engine repeat the request without its body.
     return503OnClosing: false,
-    frameworkErrors: (error, _request, reply) => sendError(reply, error, log),
+    frameworkErrors: (error, _request, reply) => sendError(reply, unreadable(error), log),
   })
   // Fastify takes the option 0 for its default. Go keeps idle connections for 30 s: it has to be the side that closes.
   app.server.keepAliveTimeout = 0
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
-  app.setErrorHandler<FastifyError>((error, _request, reply) => sendError(reply, error, log))
+  app.addContentTypeParser('*', (_request: FastifyRequest, stream: AsyncIterable<Buffer>) => readBody(stream))
+  app.setErrorHandler<FastifyError>((error, _request, reply) => sendError(reply, unreadable(error), log))
   app.setNotFoundHandler((request, reply) =>
     sendError(reply, new PluginError('METHOD_UNKNOWN', request.method, request.url.slice(0, 200)), log),
   )
@@ -113,19 +110,16 @@ function subject(input: unknown): object {
   return { network: (network ?? NetworkID)?.slice(0, 12), endpoint: (endpoint ?? EndpointID)?.slice(0, 12), pool }
 }
 
-function sendError(reply: FastifyReply, error: unknown, log: Logger): FastifyReply {
-  const { status, sentence, expected } = describe(error)
-  if (expected) log.warn({ status }, sentence)
-  else log.error({ status, err: error }, sentence)
-  return reply.code(status).send({ Err: sentence, Error: sentence })
+/** What fastify refused before a handler saw it. */
+function unreadable(error: FastifyError): unknown {
+  const { statusCode = 500, message } = error
+  return statusCode < 500 ? new PluginError('REQUEST_UNREADABLE', message) : error
 }
 
-function describe(error: unknown): { status: number; sentence: string; expected: boolean } {
-  if (error instanceof PluginError) {
-    return { status: error.status, sentence: error.message, expected: error.kind !== 'internal' }
-  }
-  const { statusCode = 500, message } = (error ?? {}) as Partial<FastifyError>
-  if (statusCode === 413) return describe(new PluginError('BODY_TOO_LARGE', `${BODY_LIMIT / 1024 / 1024} MiB`))
-  if (statusCode < 500) return { status: statusCode, sentence: `slash64: ${message}`, expected: true }
-  return { ...describe(new PluginError('INTERNAL', 'see the log of slash64')), expected: false }
+function sendError(reply: FastifyReply, error: unknown, log: Logger): FastifyReply {
+  const known = error instanceof PluginError ? error : new PluginError('INTERNAL', 'see the log of slash64')
+  const { status, message } = known
+  if (known.kind === 'internal') log.error({ status, err: error }, message)
+  else log.warn({ status }, message)
+  return reply.code(status).send({ Err: message, Error: message })
 }

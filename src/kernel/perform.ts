@@ -59,10 +59,10 @@ export const performers: { readonly [K in PlainItem['kind']]: Performer<Extract<
   link: {
     // A link that cannot be finished does not stay: nothing half-made is left in the kernel.
     add: (hands, link) => {
-      const { index } = makeLink(hands.route, link, link.mtu ?? hands.defaultMtu)
+      const { index, peerIndex = 0 } = makeLink(hands.route, link, link.mtu ?? hands.defaultMtu)
       try {
         finishHostEnd(hands.route, hands.sysctl, link, index)
-        finishContainerEnd(hands.sysctl, link)
+        finishContainerEnd(hands.sysctl, link, peerIndex)
         hands.remember(link.name, index)
       } catch (error) {
         hands.bury(index)

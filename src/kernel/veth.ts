@@ -5,7 +5,7 @@ import { linkSettings } from '../dataplane/host.ts'
 import type { LinkItem } from '../dataplane/item.ts'
 import { PluginError } from '../errors.ts'
 import { addAddress } from './rtnetlink/address.ts'
-import { createVeth, getLink, type Link, setLink } from './rtnetlink/link.ts'
+import { createVeth, type Link, setLink } from './rtnetlink/link.ts'
 import { addNeighbour } from './rtnetlink/neighbour.ts'
 import { addRoute } from './rtnetlink/route.ts'
 import type { SysctlTree } from './sysctl.ts'
@@ -44,12 +44,10 @@ export function finishHostEnd(socket: NetlinkSocket, sysctl: SysctlTree, link: L
  * The container's end. The default route stays the engine's to choose; ours is one for this source address only, and one to the group, so that the
  * address is used for its own group and answers over its own link whatever other networks the container has.
  */
-export function finishContainerEnd(sysctl: SysctlTree, link: LinkItem): void {
+export function finishContainerEnd(sysctl: SysctlTree, link: LinkItem, index: number): void {
   const { peer, gateway } = link
   inNamespace(link.sandbox, () => {
     using socket = NetlinkSocket.open('route')
-    const index = getLink(socket, { name: peer.name })?.index
-    if (index === undefined) throw new PluginError('SANDBOX_GONE', link.sandbox)
     sysctl.write(['net', 'ipv6', 'conf', peer.name, 'disable_ipv6'], '0')
     const own = { index, protocol: ROUTE_PROTOCOL }
     const batch = setLink(new Batch(1024), { index }, { addrGenMode: 'none', up: true })

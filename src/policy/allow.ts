@@ -1,4 +1,5 @@
-// The room of policy: who may open connections to whom. Pure: it parses what users write, decides, and renders rows for the kernel's sets.
+// The room of policy: who may open connections to whom. Pure: it parses what users write, decides, and renders rows for
+// the kernel's sets.
 //
 // This file: the grammar of the network option `allow`, entries separated by commas, white space around them allowed:
 //   ENTRY = PEER [ ":" PORT [ "-" PORT ] [ "/" PROTO ] ]      no port: everything from that peer
@@ -18,7 +19,10 @@ export interface PortRange {
   readonly last: number
 }
 
-/** Members of the group `peer` may open connections: to `ports`, or where that is absent to every port of every protocol. */
+/**
+ * Members of the group `peer` may open connections: to `ports`, or where that is absent to every port of every
+ * protocol.
+ */
 export interface AllowEntry {
   readonly peer: NamedGroup
   readonly ports?: PortRange
@@ -40,9 +44,9 @@ interface Word {
 }
 
 /**
- * The entries of an `allow` option in normal form (see `normalForm`), so two options that mean the same give the same entries. Throws
- * ALLOW_INVALID (column, what was found, what to write), ALLOW_LATER for a peer that this version refuses, GROUP_NAME_INVALID,
- * GROUP_COLLISION.
+ * The entries of an `allow` option in normal form (see `normalForm`), so two options that mean the same give the same
+ * entries. Throws ALLOW_INVALID (column, what was found, what to write), ALLOW_LATER for a peer that this version
+ * refuses, GROUP_NAME_INVALID, GROUP_COLLISION.
  */
 export function parseAllow(option: string): AllowEntry[] {
   let at = 0
@@ -112,8 +116,8 @@ function later({ option, text, at }: Word, instead: string): PluginError {
 }
 
 /**
- * The canonical text of entries: `api:53/udp,web` with every protocol written. `parseAllow` of it gives the normal form of the entries
- * again; without entries it is empty.
+ * The canonical text of entries: `api:53/udp,web` with every protocol written. `parseAllow` of it gives the normal form
+ * of the entries again; without entries it is empty.
  */
 export function formatAllow(entries: readonly AllowEntry[]): string {
   return normalForm(entries).map(formatEntry).join(',')
@@ -127,8 +131,9 @@ export function formatEntry({ peer, ports }: AllowEntry): string {
 }
 
 /**
- * One form for all lists that mean the same: sorted by peer, protocol and port; a peer's ranges of one protocol that repeat, overlap or touch
- * are one range; a peer without ports needs no other entry. So ranges never overlap, which the kernel's interval sets require.
+ * One form for all lists that mean the same: sorted by peer, protocol and port; a peer's ranges of one protocol that
+ * repeat, overlap or touch are one range; a peer without ports needs no other entry. So ranges never overlap, which the
+ * kernel's interval sets require.
  */
 function normalForm(entries: readonly AllowEntry[]): AllowEntry[] {
   const open = new Set(entries.filter(entry => !entry.ports).map(entry => entry.peer.name))

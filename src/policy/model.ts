@@ -1,4 +1,5 @@
-// The policy of one host as a value, and the one function that decides by it. The ruleset must say the same of every packet.
+// The policy of one host as a value, and the one function that decides by it. The ruleset must say the same of every
+// packet.
 
 import { addressText, parseAddress } from '../address/address.ts'
 import { type Group, type GroupBits, groupText, isLocal } from '../address/group.ts'
@@ -24,7 +25,10 @@ export interface Policy {
   readonly published: ReadonlyMap<string, readonly PublishedPort[]>
 }
 
-/** A new connection. Addresses are text, or `world` for any address outside the fleet. Echo requests are always answered, so not asked. */
+/**
+ * A new connection. Addresses are text, or `world` for any address outside the fleet. Echo requests are always
+ * answered, so not asked.
+ */
 export interface Flow {
   readonly source: string
   readonly destination: string
@@ -38,13 +42,14 @@ export interface Decision {
   readonly because: string
 }
 
-// What a source is believed to be. A group is believed only in a fleet prefix, one of a single host only in that host's prefix.
+// What a source is believed to be. A group is believed only in a fleet prefix, one of a single host only in that host's
+// prefix.
 type Sender = { readonly bits: GroupBits; readonly label: string } | 'this host' | 'the world'
 
 /**
- * Whether this host lets a flow through, and why. The source is taken as genuine: binding addresses to links is the guard's work, before this.
- * Same group: allow; an entry of the destination group's list: allow; a published port: allow; anything else to a container: deny. What goes
- * elsewhere is open. Throws ADDRESS_INVALID.
+ * Whether this host lets a flow through, and why. The source is taken as genuine: binding addresses to links is the
+ * guard's work, before this. Same group: allow; an entry of the destination group's list: allow; a published port:
+ * allow; anything else to a container: deny. What goes elsewhere is open. Throws ADDRESS_INVALID.
  */
 export function may(policy: Policy, flow: Flow): Decision {
   const { destination } = flow

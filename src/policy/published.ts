@@ -3,8 +3,9 @@ import { PluginError } from '../errors.ts'
 import { PROTOCOLS, type Protocol } from './allow.ts'
 
 /**
- * One entry of the port map that Docker gives with CreateEndpoint and Join (`com.docker.network.portmap`): `protocol` is an IP protocol
- * number, `hostIp` '' where none was given, `hostPort` 0 for any; `hostPort` to `hostPortEnd` is the range to choose from.
+ * One entry of the port map that Docker gives with CreateEndpoint and Join (`com.docker.network.portmap`): `protocol`
+ * is an IP protocol number, `hostIp` '' where none was given, `hostPort` 0 for any; `hostPort` to `hostPortEnd` is the
+ * range to choose from.
  */
 export interface PortMapping {
   readonly protocol: number
@@ -24,9 +25,9 @@ export interface PublishedPort {
 const NUMBERS: Record<number, Protocol> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
 
 /**
- * The ports that a port map opens, each once, sorted; `notes` are sentences for the log about what of it has no meaning here (a host port that
- * differs, a loopback address, which opens nothing). Throws PUBLISH_PROTOCOL, PUBLISH_PORT, and PUBLISH_ADDRESS for a host address other
- * than '', `::`, `0.0.0.0` and loopback.
+ * The ports that a port map opens, each once, sorted; `notes` are sentences for the log about what of it has no meaning
+ * here (a host port that differs, a loopback address, which opens nothing). Throws PUBLISH_PROTOCOL, PUBLISH_PORT, and
+ * PUBLISH_ADDRESS for a host address other than '', `::`, `0.0.0.0` and loopback.
  */
 export function parsePublished(mappings: readonly PortMapping[]): { published: PublishedPort[]; notes: string[] } {
   const published = new Map<string, PublishedPort>()

@@ -1,7 +1,7 @@
 // Rules as expressions, the way nft generates them: the same registers, the same implied protocol checks, so that `nft`
 // lists a rule as a person would have typed it.
 import { dynset, log, notrack, reject, stateful } from './actions.ts'
-import { type Entry, anonymousSet } from './anonymous.ts'
+import { anonymousSet, type Entry } from './anonymous.ts'
 import { dataTypes, fieldBytes } from './datatypes.ts'
 import type { AnonymousSet } from './elements.ts'
 import { type Expression, immediate, lookup, store, toBigEndian, verdict } from './expressions.ts'
@@ -56,7 +56,11 @@ class RuleCompiler {
       case 'lookup':
         return [...loadAll(statement.selector, this.#protocols), lookup(statement.set, statement.negated)]
       case 'membership':
-        return this.#anonymous(statement.selector, statement.values.map((value): Entry => [value]), statement.negated)
+        return this.#anonymous(
+          statement.selector,
+          statement.values.map((value): Entry => [value]),
+          statement.negated,
+        )
       case 'vmap':
         if (typeof statement.to !== 'string') return this.#anonymous(statement.selector, statement.to, false)
         return [...loadAll(statement.selector, this.#protocols), lookup(statement.to, false, true)]
@@ -69,7 +73,9 @@ class RuleCompiler {
     }
   }
 
-  #act(statement: Extract<Statement, { kind: 'counter' | 'limit' | 'connlimit' | 'log' | 'reject' | 'notrack' }>): Expression {
+  #act(
+    statement: Extract<Statement, { kind: 'counter' | 'limit' | 'connlimit' | 'log' | 'reject' | 'notrack' }>,
+  ): Expression {
     switch (statement.kind) {
       case 'log':
         return log(statement.options)
@@ -92,7 +98,8 @@ class RuleCompiler {
   }
 
   #set({ target, value }: SetField): Expression[] {
-    const from = typeof value === 'object' ? loadAll(value, this.#protocols) : [immediate(fieldBytes(dataTypes.mark, value))]
+    const from =
+      typeof value === 'object' ? loadAll(value, this.#protocols) : [immediate(fieldBytes(dataTypes.mark, value))]
     return [...from, target === 'meta mark' ? store('meta', META_MARK) : store('ct', CT_MARK)]
   }
 }

@@ -127,7 +127,8 @@ export function writeField(type: DataType, value: Scalar, out: Buffer, at: numbe
       if (typeof value === 'string' && parseEther(value, out, at)) return
       throw bad(type, value, 'write an Ethernet address such as 02:00:00:00:00:01')
     case 'name':
-      return writeName(type, value, out, at)
+      writeName(type, value, out, at)
+      return
     default:
       writeNumber(type, toNumber(type, value), out, at)
   }

@@ -124,7 +124,12 @@ function typeOf(names: readonly (TypeName | undefined)[]): TypeName | TypeName[]
   return known.length === 1 && known[0] ? known[0] : known
 }
 
-const setFlags = { interval: SET_FLAG.interval, dynamic: SET_FLAG.dynamic, timeout: SET_FLAG.timeout, constant: SET_FLAG.constant }
+const setFlags = {
+  interval: SET_FLAG.interval,
+  dynamic: SET_FLAG.dynamic,
+  timeout: SET_FLAG.timeout,
+  constant: SET_FLAG.constant,
+}
 
 export function readSet(payload: Buffer): SetInfo {
   const attributes = attributeMap(payload, HEADER)

@@ -41,6 +41,14 @@ function writeElementData(writer: Writer, name: string, fields: Fields | 'verdic
   }
 }
 
+function writeOne(writer: Writer, layout: Layout, element: Element, adding: boolean): void {
+  writer.nest(LIST_ITEM, item => {
+    writeData(item, ELEMENT.key, layout.low)
+    if (layout.interval) writeData(item, ELEMENT.keyEnd, layout.high)
+    if (adding) writeDetails(item, layout, element, false)
+  })
+}
+
 function writeTree(writer: Writer, layout: Layout, element: Element, adding: boolean): void {
   const open = !increment(layout.high)
   writer.nest(LIST_ITEM, item => {
@@ -58,12 +66,8 @@ function writeTree(writer: Writer, layout: Layout, element: Element, adding: boo
 export function writeElement(writer: Writer, layout: Layout, element: Element, adding: boolean): void {
   try {
     encodeKey(layout, element.key)
-    if (layout.interval && !layout.concatenated) return writeTree(writer, layout, element, adding)
-    writer.nest(LIST_ITEM, item => {
-      writeData(item, ELEMENT.key, layout.low)
-      if (layout.interval) writeData(item, ELEMENT.keyEnd, layout.high)
-      if (adding) writeDetails(item, layout, element, false)
-    })
+    if (layout.interval && !layout.concatenated) writeTree(writer, layout, element, adding)
+    else writeOne(writer, layout, element, adding)
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause)
     throw new TypeError(`element ${JSON.stringify(element.key)} of set ${layout.name}: ${text}`, { cause })

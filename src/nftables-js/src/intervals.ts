@@ -68,7 +68,10 @@ export function writeInterval(type: DataType, value: Scalar, low: Buffer, high: 
     low.copy(high, at, at, at + type.length)
     return
   }
-  if (isAddress(type) && value.includes('/')) return writePrefix(type, value, low, high, at)
+  if (isAddress(type) && value.includes('/')) {
+    writePrefix(type, value, low, high, at)
+    return
+  }
   const [from = '', to = ''] = splitRange(type, value)
   writeField(type, from, low, at)
   writeField(type, to, high, at)

@@ -77,7 +77,8 @@ export function encodeKey(layout: Layout, key: Value): void {
     if (layout.concatenated) {
       throw new TypeError(`set ${layout.name}: ${JSON.stringify(key)} is one field: write [${typesText(layout)}]`)
     }
-    return writeKeyField(layout, key, 0)
+    writeKeyField(layout, key, 0)
+    return
   }
   if (key.length !== layout.types.length) {
     throw new TypeError(`set ${layout.name}: ${JSON.stringify(key)} has ${key.length} fields, not ${typesText(layout)}`)

@@ -86,7 +86,8 @@ export function matchRange({ selector, negated, from, to }: Range, protocols: Pr
   if (type.form === 'name' || type.form === 'bits') throw new TypeError(`${text}: ${type.name} has no ranges`)
   const low = fieldBytes({ ...type, order: 'big' }, from)
   const high = fieldBytes({ ...type, order: 'big' }, to)
-  if (low.compare(high) > 0) throw new TypeError(`${text} ${from}-${to} ends before it begins: write the lower end first`)
+  if (low.compare(high) > 0)
+    throw new TypeError(`${text} ${from}-${to} ends before it begins: write the lower end first`)
   const loaded = [...protocols.need(needs, text), ...loadOne(chosen, 0)]
   if (type.order === 'host') loaded.push(toBigEndian(type.length))
   return negated ? [...loaded, outside(low, high)] : [...loaded, cmp('gte', low), cmp('lte', high)]

@@ -30,7 +30,8 @@ const userdataOrders = { host: 1, big: 2 } as const
 /** The family header of a message about `table`. Throws TypeError for an unknown family. */
 export function header(writer: Writer, family: Family): void {
   const number = FAMILY[family]
-  if (number === undefined) throw new TypeError(`unknown family '${family}': write one of ${Object.keys(FAMILY).join(', ')}`)
+  if (number === undefined)
+    throw new TypeError(`unknown family '${family}': write one of ${Object.keys(FAMILY).join(', ')}`)
   familyHeader(writer, number)
 }
 
@@ -46,7 +47,10 @@ export function name(writer: Writer, type: number, value: string): void {
 export function table(writer: Writer, { family, name: called, flags = [], comment }: Table): void {
   header(writer, family)
   name(writer, TABLE.name, called)
-  writer.be32(TABLE.flags, flags.reduce((all, flag) => all | TABLE_FLAG[flag], 0))
+  writer.be32(
+    TABLE.flags,
+    flags.reduce((all, flag) => all | TABLE_FLAG[flag], 0),
+  )
   if (comment !== undefined) writer.bytesAttribute(TABLE.userdata, commentRecord(USERDATA.comment, comment))
 }
 
@@ -55,7 +59,8 @@ const arpHooks = { input: 0, output: 1, forward: 2 } as const
 const netdevHooks = { ingress: 0, egress: 1 } as const
 
 function hookNumber(family: Family, hook: Hook): number {
-  const hooks: Partial<Record<Hook, number>> = family === 'arp' ? arpHooks : family === 'netdev' ? netdevHooks : inetHooks
+  const hooks: Partial<Record<Hook, number>> =
+    family === 'arp' ? arpHooks : family === 'netdev' ? netdevHooks : inetHooks
   const number = hooks[hook]
   if (number !== undefined) return number
   throw new TypeError(`family ${family} has no hook '${hook}': write one of ${Object.keys(hooks).join(', ')}`)
@@ -75,7 +80,9 @@ export function chain(writer: Writer, { family, name: owner }: TableRef, value: 
   name(writer, CHAIN.name, value.name)
   if (hook !== undefined) {
     if (type === undefined || priority === undefined) {
-      throw new TypeError(`chain ${value.name} has hook ${hook}: give it type ('filter', …) and priority (a number) too`)
+      throw new TypeError(
+        `chain ${value.name} has hook ${hook}: give it type ('filter', …) and priority (a number) too`,
+      )
     }
     writer.nest(CHAIN.hook, nested => {
       nested.be32(HOOK.number, hookNumber(family, hook)).be32(HOOK.priority, priority)
@@ -163,7 +170,12 @@ export function anonymousSet(writer: Writer, { family, name: owner }: TableRef, 
 }
 
 /** NEWSETELEM for it. */
-export function anonymousElements(writer: Writer, { family, name: owner }: TableRef, value: AnonymousSet, id: number): void {
+export function anonymousElements(
+  writer: Writer,
+  { family, name: owner }: TableRef,
+  value: AnonymousSet,
+  id: number,
+): void {
   header(writer, family)
   writer.string(ELEMENTS.table, owner).string(ELEMENTS.set, anonymousName(value)).be32(ELEMENTS.setId, id)
   writer.nest(ELEMENTS.elements, list => {

@@ -1,16 +1,35 @@
 // The door to the kernel: one netlink socket that commits transactions and reads the ruleset back.
-import { type ChainInfo, type RuleInfo, readChain, readRule, readSet, readTable, type SetInfo, type TableInfo, tableOfChain } from './dumps.ts'
-import { parseElements, readElements, writeElement } from './elements.ts'
+import { constants } from 'node:os'
+import {
+  type ChainInfo,
+  type RuleInfo,
+  readChain,
+  readRule,
+  readSet,
+  readTable,
+  type SetInfo,
+  type TableInfo,
+  tableOfChain,
+} from './dumps.ts'
+import { parseElements, type RawElement, readElements, writeElement } from './elements.ts'
 import { Overlay } from './emulation.ts'
 import { fingerprintTable } from './fingerprint.ts'
-import { layoutOf } from './layout.ts'
+import { type Layout, layoutOf } from './layout.ts'
 import * as messages from './messages.ts'
-import { type Element, type Family, type NamedSet, type TableRef, tableText } from './model.ts'
+import { type Element, type Family, type NamedSet, type Table, type TableRef, tableText } from './model.ts'
 import { ChangeReader, type Monitor } from './monitor.ts'
-import { Batch, isNetlinkError, type Message, NetlinkSocket, NLM_F_ACK, NLM_F_CREATE, type SocketOptions, type Writer } from './netlink/index.ts'
+import {
+  Batch,
+  isNetlinkError,
+  type Message,
+  NetlinkError,
+  NetlinkSocket,
+  NLM_F_ACK,
+  type SocketOptions,
+  type Writer,
+} from './netlink/index.ts'
 import { type Emulation, type Sink, Transaction } from './transaction.ts'
 import {
-  CHAIN,
   ELEMENTS,
   familyHeader,
   MSG,
@@ -20,7 +39,6 @@ import {
   NFNLGRP_NFTABLES,
   RULE,
   SET,
-  TABLE,
 } from './wire.ts'
 
 /** What this kernel can do beyond 5.15. */
@@ -129,7 +147,9 @@ export class Nftables implements Disposable {
 
   /** The tables of one family or of all, in the order in which they were made. */
   listTables(family?: Family): TableInfo[] {
-    const found = this.#socket.dump('list tables', MSG.getTable, w => (family ? messages.header(w, family) : familyHeader(w, 0)))
+    const found = this.#socket.dump('list tables', MSG.getTable, w =>
+      family ? messages.header(w, family) : familyHeader(w, 0),
+    )
     return found.flatMap(({ payload }) => readTable(payload) ?? [])
   }
 
@@ -161,19 +181,146 @@ export class Nftables implements Disposable {
   hasElement(table: TableRef, set: NamedSet, element: Element): boolean {
     const layout = layoutOf(set)
     const batch = new Batch(512).add(`get element ${tableText(table)} ${set.name}`, MSG.getElement, NLM_F_ACK, w => {
-      this.#elementHeader(w, table, set.name)
+      elementHeader(w, table, set.name)
       w.nest(ELEMENTS.elements, list => writeElement(list, layout, element, false))
     })
     try {
-      const found = this.#socket.request(batch).flatMap(({ payload }) => parseElements(payload))
-      if (!layout.interval) return found.length > 0
-      // The kernel answers with the interval around a key: it is the element asked for when the bounds are the same.
-      const [asked] = readElements(layout, this.#own(layout, element))
-      const [there] = readElements(layout, found)
-      return JSON.stringify(asked?.key) === JSON.stringify(there?.key)
+      return holds(
+        layout,
+        this.#socket.request(batch).flatMap(({ payload }) => parseElements(payload)),
+      )
     } catch (error) {
       if (isNetlinkError(error, 'ENOENT')) return false
       throw error
     }
   }
+
+  /**
+   * SHA-256 over the table's chains, sets and rules: the same as long as nobody changes them, and for two tables that were
+   * written alike. Elements of named sets, counters, handles and comments do not count. Throws ENOENT without the table.
+   */
+  fingerprint(ref: TableRef): string {
+    const table = this.getTable(ref)
+    if (!table) throw new NetlinkError(`fingerprint table ${tableText(ref)}`, constants.errno.ENOENT)
+    const sets = this.#sets(ref).map(payload => {
+      const info = readSet(payload)
+      return { info, payload, elements: info.anonymous ? this.#elements(ref, info.name) : [] }
+    })
+    return fingerprintTable({ table, chains: this.#chains(ref), sets, rules: this.#rules(ref) })
+  }
+
+  /** Calls `change` after every transaction in the namespace, one's own included, until `close`. */
+  monitor(monitor: Monitor): void {
+    const socket = this.#open()
+    const reader = new ChangeReader()
+    this.#monitors.add(socket)
+    socket.subscribe([NFNLGRP_NFTABLES], {
+      message: message => {
+        const change = reader.read(message)
+        if (change) monitor.change(change)
+      },
+      overflow: () => {
+        reader.reset()
+        monitor.overflow()
+      },
+    })
+  }
+
+  /** What the kernel can do; found out by transactions that it refuses, on the first call. */
+  features(): Features {
+    this.#features ??= this.#probe()
+    return this.#features
+  }
+
+  /** Closes the sockets. Tables that this object owns go, or with `persist` become orphans. */
+  close(): void {
+    for (const socket of this.#monitors) socket.close()
+    this.#monitors.clear()
+    this.#socket.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #batch(transaction: Transaction): Batch | undefined {
+    const emulate = transaction.destroys && (this.#emulate ?? !this.features().destroyElement)
+    const overlay = emulate ? new Overlay((table, set, element) => this.hasElement(table, set, element)) : undefined
+    const sink = new BatchSink(overlay)
+    transaction.write(sink)
+    return sink.finish()
+  }
+
+  /** Both probes name a table that is not there, so ENOENT is the answer of a kernel that understood. */
+  #probe(): Features {
+    const table: Table = { family: 'inet', name: PROBE, flags: ['owner', 'persist'] }
+    const missing: NamedSet = { name: PROBE, type: 'mark' }
+    const other: TableRef = { family: 'inet', name: `${PROBE}-absent` }
+    const destroy = new Transaction().destroyElements(other, missing, [{ key: 0 }])
+    const understood = (transaction: Transaction): boolean => {
+      const sink = new BatchSink(undefined)
+      transaction.write(sink)
+      destroy.write(sink)
+      const batch = sink.finish()
+      try {
+        if (batch) this.#socket.request(batch)
+      } catch (error) {
+        if (isNetlinkError(error, 'ENOENT')) return true
+        if (!isNetlinkError(error, 'EINVAL', 'EOPNOTSUPP')) throw error
+      }
+      return false
+    }
+    const ownerPersist = understood(new Transaction().addTable(table))
+    return { ownerPersist, destroyElement: ownerPersist || understood(new Transaction()) }
+  }
+
+  #chains(table: TableRef): Buffer[] {
+    const found = this.#socket.dump('list chains', MSG.getChain, w => messages.header(w, table.family))
+    return payloads(found).filter(payload => tableOfChain(payload) === table.name)
+  }
+
+  #sets(table: TableRef): Buffer[] {
+    return this.#dump('sets', MSG.getSet, table, SET.table)
+  }
+
+  #rules(table: TableRef): Buffer[] {
+    return this.#dump('rules', MSG.getRule, table, RULE.table)
+  }
+
+  #dump(what: string, type: number, table: TableRef, attribute: number): Buffer[] {
+    try {
+      const found = this.#socket.dump(`list ${what} of table ${tableText(table)}`, type, w => {
+        messages.header(w, table.family)
+        messages.name(w, attribute, table.name)
+      })
+      return payloads(found)
+    } catch (error) {
+      if (isNetlinkError(error, 'ENOENT')) return []
+      throw error
+    }
+  }
+
+  #elements(table: TableRef, set: string): Buffer[] {
+    const text = `list elements of set ${tableText(table)} ${set}`
+    return payloads(this.#socket.dump(text, MSG.getElement, w => elementHeader(w, table, set)))
+  }
+}
+
+const payloads = (found: readonly Message[]): Buffer[] => found.map(({ payload }) => payload)
+
+function elementHeader(writer: Writer, table: TableRef, set: string): void {
+  messages.header(writer, table.family)
+  messages.name(writer, ELEMENTS.table, table.name)
+  messages.name(writer, ELEMENTS.set, set)
+}
+
+/**
+ * Whether what the kernel found for the key just encoded into `layout` is that very element: in interval sets it answers
+ * with the interval around the key. Of a tree `high` holds the first key behind it by now (all zeros: there is none).
+ */
+function holds(layout: Layout, [first, second]: readonly RawElement[]): boolean {
+  if (!first?.key.equals(layout.low)) return false
+  if (!layout.interval) return true
+  if (layout.concatenated) return (first.keyEnd ?? first.key).equals(layout.high)
+  return second?.key.equals(layout.high) ?? layout.high.every(octet => octet === 0)
 }

@@ -3,7 +3,16 @@ import { type CompiledRule, compileRule } from './compile.ts'
 import { elementBound, writeElement } from './elements.ts'
 import { layoutOf } from './layout.ts'
 import * as messages from './messages.ts'
-import { type Chain, type Element, type NamedSet, type Rule, type Ruleset, type Table, type TableRef, tableText } from './model.ts'
+import {
+  type Chain,
+  type Element,
+  type NamedSet,
+  type Rule,
+  type Ruleset,
+  type Table,
+  type TableRef,
+  tableText,
+} from './model.ts'
 import { NLM_F_APPEND, NLM_F_CREATE, type Writer } from './netlink/index.ts'
 import { CHAIN, ELEMENTS, MSG, RULE, SET, TABLE } from './wire.ts'
 
@@ -35,10 +44,16 @@ const ELEMENT_BYTES = 65_000
  */
 export class Transaction {
   readonly #operations: Operation[] = []
+  #destroys = false
 
   /** Number of steps; 0 means that there is nothing to commit. */
   get size(): number {
     return this.#operations.length
+  }
+
+  /** Whether it destroys elements, which older kernels cannot. */
+  get destroys(): boolean {
+    return this.#destroys
   }
 
   /** Appends the messages of all operations to `sink`. */
@@ -159,6 +174,7 @@ export class Transaction {
   /** Deletes those of the elements that are there. */
   destroyElements(table: TableRef, set: NamedSet, elements: readonly Element[]): this {
     layoutOf(set)
+    this.#destroys = true
     this.#operations.push(sink => {
       const there = sink.emulation ? takePresent(sink.emulation, table, set, elements) : elements
       const type = sink.emulation ? MSG.deleteElement : MSG.destroyElement
@@ -175,7 +191,8 @@ export class Transaction {
       if (set.elements?.length && set.map !== 'verdict') this.addElements(table, set, set.elements)
     }
     for (const chain of chains) this.addChain(table, chain)
-    for (const set of sets) if (set.elements?.length && set.map === 'verdict') this.addElements(table, set, set.elements)
+    for (const set of sets)
+      if (set.elements?.length && set.map === 'verdict') this.addElements(table, set, set.elements)
     for (const { name, rules } of chains) for (const rule of rules) this.addRule(table, name, rule)
     return this
   }
@@ -233,7 +250,8 @@ function writeElements(
   const where = `${tableText(table)} ${set.name}`
   for (let from = 0; from < elements.length; from += step) {
     const to = Math.min(from + step, elements.length)
-    const what = to - from === 1 ? `element ${where} ${JSON.stringify(elements[from]?.key)}` : `${to - from} elements ${where}`
+    const what =
+      to - from === 1 ? `element ${where} ${JSON.stringify(elements[from]?.key)}` : `${to - from} elements ${where}`
     sink.message(`${verb} ${what}`, type, flags, writer => {
       messages.header(writer, table.family)
       writer.string(ELEMENTS.table, table.name).string(ELEMENTS.set, set.name)

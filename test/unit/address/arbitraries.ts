@@ -21,7 +21,7 @@ export const addressTexts = fc
   .array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 })
   .map(hextets => addressText(hextets.reduce((bits, hextet) => (bits << 16n) | BigInt(hextet), 0n)))
 
-/** What nobody should write: names of Object.prototype, NUL, unicode, long text, and near misses of what parsers take. */
+/** What nobody should write: names of Object.prototype, NUL, unicode, 64 KiB, and near misses of what parsers take. */
 export const hostile: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({ unit: fc.constantFrom(...'0123456789abcdef:./%-,[]tcpudw ') }),

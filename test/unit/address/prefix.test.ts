@@ -86,8 +86,8 @@ describe('parseHostPrefix', () => {
     ['2a01:4f8::/47', /write a \/64 of it, such as "2a01:4f8::\/64"/],
     ['2a01:4f8::/81', /needs at least a \/80/],
     ['2a01:4f8::1/64', /write "2a01:4f8::\/64"/],
-    ['::/64', /unspecified, loopback and IPv4-mapped/],
-    ['::/80', /unspecified, loopback and IPv4-mapped/],
+    ['::/64', /::\/8 is for addresses that nobody owns/],
+    ['::/80', /::\/8 is for addresses that nobody owns/],
     ['64:ff9b:1::/48', /RFC 4291/],
     ['2001:0:1::/48', /Teredo/],
     ['2002:c000:204::/48', /6to4, which is retired \(RFC 7526\)/],
@@ -191,8 +191,9 @@ describe('checkNotOnLink', () => {
     assert.throws(() => check('2001:db8:1:a::/64', link), {
       code: 'PREFIX_ON_LINK',
       message:
-        'slash64: the prefix "2001:db8:1:a::/64" holds the address 2001:db8:1:a::2 of the link "eth0", so routing it to containers would ' +
-        'cut this host off; write a /80 of it, such as "2001:db8:1:a:1::/80", that is routed to this host, or use a bridge network here',
+        'slash64: the prefix "2001:db8:1:a::/64" holds the address 2001:db8:1:a::2 of the link "eth0", ' +
+        'so routing it to containers would cut this host off; ' +
+        'write a /80 of it, such as "2001:db8:1:a:1::/80", that is routed to this host, or use a bridge network here',
     })
   })
 

@@ -122,7 +122,7 @@ test('other paths and methods are 404', async () => {
   await refused('/NetworkDriver.Nonsense', {}, 404, /POST "\/NetworkDriver\.Nonsense" is no method of this plugin/)
   await refused('/', undefined, 404, /no method/)
   await refused('/NetworkDriver.Leave/', IDS, 404, /no method/)
-  await refused('/%ff', undefined, 400, /^slash64: /)
+  await refused('/%ff', undefined, 400, /^slash64: the request cannot be read: /)
   const response = await fakeDaemon().app.inject({ method: 'GET', url: '/Plugin.Activate' })
   assert.equal(response.statusCode, 404)
   assert.match(response.json().Err, /GET "\/Plugin.Activate"/)

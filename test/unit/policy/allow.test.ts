@@ -30,6 +30,7 @@ const forms: [written: string, canonical: string][] = [
   ['web:85-95,web:80-90', 'web:80-95/tcp'],
   ['web:80/udp,web:80/tcp', 'web:80/tcp,web:80/udp'],
   ['web:80,web', 'web'],
+  ['web:1,web', 'web'],
   ['web,api:80', 'api:80/tcp,web'],
   ['web-2:1,web:1', 'web:1/tcp,web-2:1/tcp'],
   ['constructor:1', 'constructor:1/tcp'],

@@ -65,13 +65,8 @@ export function errno(): number {
 /** Calls `onReadable` whenever `fd` can be read, or when an error is pending on it. `stop` ends it; `restart` is needed after an error. */
 export function poll(fd: number, onReadable: () => void): { stop(): void; restart(): void } {
   // koffi's declaration knows one callback argument; the real ones are (status, events): an error (status < 0) stops
-  // the poll, so the callback has to look at the socket either way.
-  let handle = koffi.node.poll(fd, { readable: true }, onReadable)
-  return {
-    stop: () => handle.stop(),
-    restart: () => {
-      handle.stop()
-      handle = koffi.node.poll(fd, { readable: true }, onReadable)
-    },
-  }
+  // the poll, so the callback has to look at the socket either way. A handle must be closed, never just dropped: its
+  // finalizer would take the descriptor out of epoll, whoever polls that number by then.
+  const handle = koffi.node.poll(fd, { readable: true }, onReadable)
+  return { stop: () => handle.close(), restart: () => handle.start({ readable: true }, onReadable) }
 }

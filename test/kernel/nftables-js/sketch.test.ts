@@ -1,0 +1,53 @@
+// A whole ruleset: what this package writes is what nft would have written, and every nft lists and reloads it.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { drop, is, meta, type Ruleset } from 'nftables-js'
+import { nftCommands } from '../../support/nft.ts'
+import { assertReloads, list, meaningOf, rulesOf, withRulesets } from './listing.ts'
+import { chains, chainText, lines, sets, setText } from './sketch.ts'
+
+const table = { family: 'inet', name: 'sketch' } as const
+const arp = { family: 'arp', name: 'sketch' } as const
+const ruleset: Ruleset = { table, sets, chains }
+const arpRuleset: Ruleset = {
+  table: arp,
+  sets: [],
+  chains: [
+    {
+      name: 'in',
+      type: 'filter',
+      hook: 'input',
+      priority: 0,
+      rules: [{ statements: [is(meta('iifname'), 's64*'), drop] }],
+    },
+  ],
+}
+const text = `table inet sketch {\n${setText}\n${chainText()}\n}\n`
+
+/** How nft spells it when it lists: names of constants, protocols that another statement implies. */
+const listed = (rule: string): string =>
+  rule
+    .replaceAll('meta l4proto icmpv6 icmpv6', 'icmpv6')
+    .replaceAll('meta l4proto tcp tcp', 'tcp')
+    .replaceAll('l4proto != icmpv6', 'l4proto != ipv6-icmp')
+
+for (const command of nftCommands()) {
+  describe(`the ruleset and ${command.name}`, () => {
+    it('is listed as it was typed and reloads', () =>
+      withRulesets([ruleset, arpRuleset], async (ns, nft) => {
+        const listing = list(ns, command)
+        for (const [chain, rules] of Object.entries(lines)) {
+          assert.deepEqual(
+            rulesOf(listing, chain),
+            rules.map(([rule]) => listed(rule)),
+          )
+        }
+        await assertReloads(listing, command, table, nft.fingerprint(table))
+      }))
+
+    it('means what nft makes of the text', async () => {
+      const meaning = await meaningOf(text, command, table)
+      await withRulesets([ruleset], (_, nft) => assert.equal(nft.fingerprint(table), meaning))
+    })
+  })
+}
