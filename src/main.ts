@@ -41,7 +41,15 @@ function main(): Promise<void> {
 }
 
 async function run(config: Config, log: Logger): Promise<void> {
-  using store = Store.open(config.state)
+  const store = Store.open(config.state)
+  try {
+    await serve(config, store, log)
+  } finally {
+    store.close()
+  }
+}
+
+async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   const boot = bootId()
   const prefix = hostPrefix(config, store)
   const stored = store.load()

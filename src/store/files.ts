@@ -1,5 +1,5 @@
 // Changes of small files that happen as a whole or not at all.
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PluginError } from '../errors.ts'
 
@@ -36,7 +36,16 @@ export function applySteps(steps: readonly FileStep[]): void {
 /** Removes what a crash between writing and renaming left in a folder. */
 export function sweep(folder: string): void {
   for (const name of readdirSync(folder)) {
-    if (name.endsWith(TEMPORARY)) rmSync(join(folder, name), { force: true })
+    if (name.endsWith(TEMPORARY)) removeFile(join(folder, name))
+  }
+}
+
+/** Removes a file that may be gone already. Throws what unlink(2) says otherwise. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }
 
@@ -59,7 +68,7 @@ function stage(step: FileStep, index: number): void {
 }
 
 function settle(step: FileStep, index: number): void {
-  if (step.after === undefined) rmSync(step.path, { force: true })
+  if (step.after === undefined) removeFile(step.path)
   else renameSync(temporary(step, index), step.path)
   if (step.durable) syncFolder(dirname(step.path))
 }
@@ -85,6 +94,6 @@ function putBack({ path, before, after, durable }: FileStep): void {
 
 function discard(path: string): void {
   try {
-    rmSync(path, { force: true })
+    removeFile(path)
   } catch {}
 }

@@ -2,12 +2,12 @@
 // same whatever else runs. Synchronous: there is one writer, and a reply may not go out before its promise is written.
 //
 //   version   host.json   lock   networks/ID.json   endpoints/ID.json   pools/ID.json (":" as "-", "/" as "_")
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import { PluginError } from '../errors.ts'
 import type { Change, Endpoint, Network, Pool } from '../state/model.ts'
-import { applySteps, type FileStep, sweep } from './files.ts'
+import { applySteps, type FileStep, removeFile, sweep } from './files.ts'
 import { takeLock } from './lock.ts'
 import { endpointFile, type HostRecord, hostFile, networkFile, poolFile } from './schema.ts'
 
@@ -118,7 +118,7 @@ export class Store {
         const text = read(file)
         // What was not synced may be empty after a power cut (delayed allocation); it is from a boot that is over.
         if (text === '' && !durable) {
-          rmSync(file, { force: true })
+          attempt('STATE_UNWRITABLE', file, () => removeFile(file))
           lost.push(file)
           return []
         }

@@ -1,5 +1,7 @@
 // The door to the kernel: one netlink socket that commits transactions and reads the ruleset back.
+import { createHash } from 'node:crypto'
 import { constants } from 'node:os'
+import { describeTable } from './describe.ts'
 import {
   type ChainInfo,
   type RuleInfo,
@@ -13,7 +15,6 @@ import {
 } from './dumps.ts'
 import { parseElements, type RawElement, readElements, writeElement } from './elements.ts'
 import { Overlay } from './emulation.ts'
-import { fingerprintTable } from './fingerprint.ts'
 import { type Layout, layoutOf } from './layout.ts'
 import * as messages from './messages.ts'
 import { type Element, type Family, type NamedSet, type Table, type TableRef, tableText } from './model.ts'
@@ -196,17 +197,23 @@ export class Nftables implements Disposable {
   }
 
   /**
-   * SHA-256 over the table's chains, sets and rules: the same as long as nobody changes them, and for two tables that were
-   * written alike. Elements of named sets, counters, handles and comments do not count. Throws ENOENT without the table.
+   * One line for each chain, set and rule of a table in a canonical form: the same as long as nobody changes them, and for
+   * two tables that were written alike. Elements of named sets, counters, handles and comments do not count. Throws ENOENT
+   * without the table.
    */
-  fingerprint(ref: TableRef): string {
+  describe(ref: TableRef): string[] {
     const table = this.getTable(ref)
-    if (!table) throw new NetlinkError(`fingerprint table ${tableText(ref)}`, constants.errno.ENOENT)
+    if (!table) throw new NetlinkError(`describe table ${tableText(ref)}`, constants.errno.ENOENT)
     const sets = this.#sets(ref).map(payload => {
       const info = readSet(payload)
       return { info, payload, elements: info.anonymous ? this.#elements(ref, info.name) : [] }
     })
-    return fingerprintTable({ table, chains: this.#chains(ref), sets, rules: this.#rules(ref) })
+    return describeTable({ table, chains: this.#chains(ref), sets, rules: this.#rules(ref) })
+  }
+
+  /** SHA-256 of what `describe` says, in hexadecimal. */
+  fingerprint(ref: TableRef): string {
+    return createHash('sha256').update(this.describe(ref).join('\n')).digest('hex')
   }
 
   /** Calls `change` after every transaction in the namespace, one's own included, until `close`. */

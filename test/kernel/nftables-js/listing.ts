@@ -57,21 +57,21 @@ export async function assertReloads(
   listing: string,
   command: NftCommand,
   table: TableRef,
-  meaning: string,
+  meaning: readonly string[],
 ): Promise<void> {
   await withNetns(ns => {
     loadText(ns, command, listing)
     assert.equal(list(ns, command), listing)
     using nft = ns.enter(() => Nftables.open())
-    assert.equal(nft.fingerprint(table), meaning)
+    assert.deepEqual(nft.describe(table), meaning)
   })
 }
 
-/** What a text means when nft loads it: the table's fingerprint. */
-export function meaningOf(text: string, command: NftCommand, table: TableRef): Promise<string> {
+/** What a text means when nft loads it: the table's canonical lines. */
+export function meaningOf(text: string, command: NftCommand, table: TableRef): Promise<string[]> {
   return withNetns(ns => {
     loadText(ns, command, text)
     using nft = ns.enter(() => Nftables.open())
-    return nft.fingerprint(table)
+    return nft.describe(table)
   })
 }

@@ -139,10 +139,10 @@ export const lines: Readonly<Record<string, readonly Line[]>> = {
   ],
   decide: [
     line(
-      'ct state vmap { related : goto related, invalid : drop, untracked : drop }',
+      'ct state vmap { invalid : drop, related : goto related, untracked : drop }',
       vmap(state, [
-        ['related', goto('related')],
         ['invalid', drop],
+        ['related', goto('related')],
         ['untracked', drop],
       ]),
     ),

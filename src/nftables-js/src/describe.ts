@@ -1,6 +1,5 @@
-// Fingerprints: whether a table's rules are still what they were, without comparing text. What changes by itself (handles,
+// A table in a canonical form, to tell whether its rules are still what they were. What changes by itself (handles,
 // counters, elements of named sets, names of anonymous sets) is left out, as are comments.
-import { createHash } from 'node:crypto'
 import { readExpressions, type SetInfo, type TableInfo } from './dumps.ts'
 import { attributeMap, parseAttributes, readString } from './netlink/index.ts'
 import { CHAIN, DESCRIPTION, ELEMENT, ELEMENTS, EXPRESSION, HOOK, RULE, SET } from './wire.ts'
@@ -102,9 +101,4 @@ export function describeTable({ table, chains, sets, rules }: TableDump): string
     ...named.map(({ info, payload }) => `set ${info.name} ${setText(payload)}`).sort(),
     ...[...byChain].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, list]) => list),
   ]
-}
-
-/** SHA-256 of those lines, in hexadecimal. */
-export function fingerprintTable(dump: TableDump): string {
-  return createHash('sha256').update(describeTable(dump).join('\n')).digest('hex')
 }
