@@ -113,7 +113,8 @@ function value(knob: Knob<unknown>, text: string | undefined): unknown {
   try {
     return Object.freeze(knob.parse(given))
   } catch (error) {
-    throw new PluginError('CONFIG_INVALID', knob.env, given, (error as Error).message)
+    const rule = (error as Error).message.replace(/^slash64: /, '')
+    throw new PluginError('CONFIG_INVALID', knob.env, given, rule)
   }
 }
 

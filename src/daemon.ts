@@ -69,7 +69,8 @@ export class Daemon {
   #endsCreation(command: CommandOf<CommandType>): boolean {
     const { creation } = this.#parts.state
     if (!creation) return false
-    if (command.type === 'requestPool') return true
+    // GwAllocCheck let no network with IPv4 in: a request for IPv4 is another driver's.
+    if (command.type === 'requestPool') return command.ipv6
     if (command.type !== 'createNetwork') return false
     return creation.pool === undefined || command.ipv6.some(({ pool }) => pool === creation.pool)
   }
@@ -79,10 +80,15 @@ export class Daemon {
     this.#closeCreation()
   }
 
+  /** Always closes it: a pool that cannot be released now (a full disk) stays without a network, and the next start forgets it. */
   #closeCreation(): void {
-    const { state } = this.#parts
+    const { state, log } = this.#parts
     const pool = state.creation?.pool
-    if (pool !== undefined) this.#execute({ type: 'releasePool', pool })
-    else commit(state, [{ kind: 'creation', id: 'creation', before: state.creation, after: undefined }])
+    try {
+      if (pool !== undefined) this.#execute({ type: 'releasePool', pool })
+    } catch (error) {
+      log.error({ err: error, pool }, 'the pool of a failed creation could not be released')
+    }
+    if (state.creation) commit(state, [{ kind: 'creation', id: 'creation', before: state.creation, after: undefined }])
   }
 }

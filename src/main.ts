@@ -162,4 +162,5 @@ function summary(operations: readonly { verb: string; item: Item }[]): Record<st
   return counts
 }
 
+process.title = 'slash64'
 await main()

@@ -35,7 +35,7 @@ export class Turns {
     this.#timer = setTimeout(() => {
       this.#expired()
       this.leave()
-    }, this.#patience)
+    }, this.#patience).unref()
     admit()
   }
 }

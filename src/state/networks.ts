@@ -1,8 +1,8 @@
 // The creation and removal of networks: GwAllocCheck opens a creation and carries the options, RequestPool grants the group's pool, CreateNetwork
 // closes it.
-import { type GroupBits, localGroup, namedGroup } from '../address/group.ts'
+import { checkDistinct, type GroupBits, localGroup, namedGroup } from '../address/group.ts'
 import { groupPool, parsePool } from '../address/plan.ts'
-import { parseHostPrefix } from '../address/prefix.ts'
+import { parseHostPrefix, parsePrefix } from '../address/prefix.ts'
 import { PluginError } from '../errors.ts'
 import { formatAllow } from '../policy/allow.ts'
 import type { CommandOf, Context, NetworkOptions } from './command.ts'
@@ -25,11 +25,8 @@ function parseCreation(state: State, options: NetworkOptions): Creation {
   checkFamilies(options)
   if (options.internal) throw new PluginError('OPTION_LATER', '--internal')
   const parsed = parseNetworkOptions(options.driver)
-  for (const entry of parsed.allow ?? []) checkName(state, entry.peer.name)
-  if (parsed.groupName !== undefined) {
-    checkName(state, parsed.groupName)
-    checkSameOptions(state, namedGroup(parsed.groupName).bits, parsed)
-  }
+  checkNames(state, parsed)
+  if (parsed.groupName !== undefined) checkSameOptions(state, namedGroup(parsed.groupName).bits, parsed)
   return parsed
 }
 
@@ -51,7 +48,8 @@ export function requestPool(
   // libnetwork asks again, for ever, when the pool holds one of the host's name servers (ipams/remote).
   if (open.pool && !command.pool) throw new PluginError('POOL_NAMESERVER', open.pool)
   const groupName = oneName(open.groupName, parseIpamOptions(command.options).groupName)
-  if (groupName !== undefined) checkName(state, groupName)
+  const named: Creation = { ...open, ...(groupName === undefined ? {} : { groupName }) }
+  checkNames(state, named)
   const prefix = context.prefix
   const bits = command.pool ? parsePool(command.pool, prefix) : groupOf(state, groupName, context.random)
   if (groupName !== undefined && bits !== namedGroup(groupName).bits) {
@@ -59,7 +57,7 @@ export function requestPool(
   }
   checkSameOptions(state, bits, open)
   const id = groupPool(prefix, bits) as PoolId
-  const after: Creation = { ...open, ...(groupName === undefined ? {} : { groupName }), pool: id }
+  const after: Creation = { ...named, pool: id }
   return { changes: [...poolChanges(state, id, prefix.text, bits), creation(state, after)], reply: { id, pool: id } }
 }
 
@@ -100,12 +98,15 @@ export function createNetwork(
 ): Decision<'createNetwork'> {
   const pool = onlyPool(command)
   const known = state.networks.get(command.network)
+  const open = state.creation?.pool === pool ? state.creation : undefined
+  const closing = open ? [creation(state, undefined)] : []
   if (known) {
     if (known.pool !== pool) throw new PluginError('NETWORK_KNOWN', command.network.slice(0, 12), known.pool, pool)
-    return { changes: [], reply: undefined }
+    return { changes: closing, reply: undefined }
   }
-  const open = state.creation?.pool === pool ? state.creation : undefined
-  const parsed = { ...open, ...parseCreation(state, command.options) }
+  // The options come again; only `--ipam-opt group=` was RequestPool's alone.
+  const groupName = open?.groupName
+  const parsed = { ...(groupName === undefined ? {} : { groupName }), ...parseCreation(state, command.options) }
   const prefix = state.pools.get(pool as PoolId)?.pool.prefix
   const hostPrefix = prefix ? parseHostPrefix(prefix, { allowDocumentation: true }) : context.prefix
   const network = makeNetwork(state, command, parsed, parsePool(pool, hostPrefix), hostPrefix.text)
@@ -113,7 +114,7 @@ export function createNetwork(
     changes: [
       ...poolChanges(state, network.pool, network.prefix, network.group),
       { kind: 'network', id: network.id, before: undefined, after: network },
-      ...(open ? [creation(state, undefined)] : []),
+      ...closing,
     ],
     reply: undefined,
   }
@@ -153,7 +154,7 @@ function onlyPool(command: CommandOf<'createNetwork'>): string {
   if (second) throw new PluginError('POOL_SECOND', data.pool, second.pool)
   if (data.gateway) throw new PluginError('GATEWAY', data.gateway)
   if (data.auxiliary[0] !== undefined) throw new PluginError('AUXILIARY', data.auxiliary[0])
-  return data.pool
+  return parsePrefix(data.pool).text
 }
 
 /** DeleteNetwork: unknown ids succeed. Endpoints that dockerd forgot to delete go with their network. */
@@ -175,6 +176,12 @@ function creation(state: State, after: Creation | undefined): Change {
 }
 
 /** Two names with the same bits would be one group: never a merge, always an error. */
+function checkNames(state: State, { groupName, allow = [] }: Creation): void {
+  const groups = [...(groupName === undefined ? [] : [namedGroup(groupName)]), ...allow.map(entry => entry.peer)]
+  checkDistinct(groups)
+  for (const { name } of groups) checkName(state, name)
+}
+
 function checkName(state: State, name: string): void {
   const { bits } = namedGroup(name)
   for (const use of state.groups.values()) {

@@ -73,11 +73,7 @@ export function loadedState(stored: {
       step({ kind: 'endpoint', id: endpoint.id, before: undefined, after: endpoint })
   }
   for (const use of state.pools.values()) {
-    const mutable = use as Mutable<PoolUse>
-    for (let number = mutable.next; number <= use.pool.reserved; number++) {
-      mutable.next = number + 1
-      if (!use.endpoints.has(number)) mutable.freed.add(number)
-    }
+    for (let number = use.next; number <= use.pool.reserved; number++) settle(use as Mutable<PoolUse>, number)
   }
   return state
 }
@@ -143,6 +139,7 @@ function countNetwork(state: Mutable<State>, before: Network | undefined, after:
     const group = state.groups.get(before.group)
     group?.networks.delete(before.id)
     if (group?.networks.size === 0) state.groups.delete(before.group)
+    else if (group) group.name = nameOf(state, group.networks)
   }
   if (after) {
     state.pools.get(after.pool)?.networks.add(after.id)
@@ -150,6 +147,15 @@ function countNetwork(state: Mutable<State>, before: Network | undefined, after:
     const networks = (group?.networks ?? new Set<NetworkId>()).add(after.id)
     state.groups.set(after.group, { name: group?.name ?? after.groupName, allow: after.allow, networks })
   }
+}
+
+/** A network that was chosen by number gives its group no name; another one of the group may. */
+function nameOf(state: State, networks: ReadonlySet<NetworkId>): string | undefined {
+  for (const id of networks) {
+    const name = state.networks.get(id)?.groupName
+    if (name !== undefined) return name
+  }
+  return undefined
 }
 
 function countEndpoint(state: Mutable<State>, before: Endpoint | undefined, after: Endpoint | undefined): void {

@@ -60,7 +60,7 @@ test('it is frozen, lists too', () => {
 
 const refused: [env: string, value: string, rule: RegExp][] = [
   ['SLASH64_ALLOW_DOC_PREFIX', 'yes', /write 0, 1/],
-  ['SLASH64_FLEET', 'fd00::1/64', /"fd00::1\/64" .*write "fd00::\/64"/],
+  ['SLASH64_FLEET', 'fd00::1/64', /be used: "fd00::1\/64" .*write "fd00::\/64"/],
   ['SLASH64_FLEET', '10.0.0.0/8', /"10\.0\.0\.0(\/8)?"/],
   ['SLASH64_FLEET', 'fd00::/64,', /an entry is empty/],
   ['SLASH64_FLEET', 'fd00::/64;fd01::/64', /write/],

@@ -37,9 +37,11 @@ function elementsText(payloads: readonly Buffer[]): string {
 
 const definition = [SET.flags, SET.keyType, SET.keyLength, SET.dataType, SET.dataLength, SET.timeout]
 
-function setText(payload: Buffer): string {
+/** The size of an anonymous set is left out: it says no more than the elements, and not every program gives one. */
+function setText(payload: Buffer, anonymous: boolean): string {
   const description = attributeMap(payload, HEADER).get(SET.description) ?? Buffer.alloc(0)
-  return `${attributesText(payload, definition, HEADER)} ${attributesText(description, [DESCRIPTION.size, DESCRIPTION.concat])}`
+  const described = anonymous ? [DESCRIPTION.concat] : [DESCRIPTION.size, DESCRIPTION.concat]
+  return `${attributesText(payload, definition, HEADER)} ${attributesText(description, described)}`
 }
 
 /** The expressions that refer to a set by name carry it in attribute 1; an anonymous one stands in with its content. */
@@ -84,7 +86,7 @@ export function describeTable({ table, chains, sets, rules }: TableDump): string
   const anonymous = new Map(
     sets
       .filter(({ info }) => info.anonymous)
-      .map(({ info, payload, elements }) => [info.name, `{${setText(payload)} ${elementsText(elements)}}`]),
+      .map(({ info, payload, elements }) => [info.name, `{${setText(payload, true)} ${elementsText(elements)}}`]),
   )
   const byChain = new Map<string, string[]>()
   for (const payload of rules) {
@@ -98,7 +100,7 @@ export function describeTable({ table, chains, sets, rules }: TableDump): string
   return [
     `table ${table.family}${table.flags.includes('dormant') ? ' dormant' : ''}`,
     ...chains.map(chainText).sort(),
-    ...named.map(({ info, payload }) => `set ${info.name} ${setText(payload)}`).sort(),
+    ...named.map(({ info, payload }) => `set ${info.name} ${setText(payload, false)}`).sort(),
     ...[...byChain].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, list]) => list),
   ]
 }

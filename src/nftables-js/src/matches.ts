@@ -104,5 +104,7 @@ export function matchPresence({ selector, present }: Presence, protocols: Protoc
     throw new TypeError(`${field.text}: ask whether there is a route with the result 'oif'`)
   }
   const checks = protocols.need(field.needs, field.text)
-  return [...checks, load(from, 0, true), cmp('eq', Buffer.of(present ? 1 : 0))]
+  // A route's presence fills the whole register, of which nft 1.0 compares 4 bytes; a header's is one byte.
+  const flag = from.from === 'fib' ? Buffer.of(present ? 1 : 0, 0, 0, 0) : Buffer.of(present ? 1 : 0)
+  return [...checks, load(from, 0, true), cmp('eq', flag)]
 }

@@ -203,7 +203,7 @@ export const lines: Readonly<Record<string, readonly Line[]>> = {
   to_host: [
     line('iifname "s64*" goto host_in', s64, goto('host_in')),
     line(
-      'iif != lo ip6 saddr @fleet ip6 saddr & ::ffff:ffff:0 != :: goto host_in',
+      'iif != "lo" ip6 saddr @fleet ip6 saddr & ::ffff:ffff:0 != :: goto host_in',
       not(meta('iif'), 'lo'),
       inSet(saddr, 'fleet'),
       not(fromGroup, '::'),

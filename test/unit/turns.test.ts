@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it, mock } from 'node:test'
+import { Turns } from '../../src/turns.ts'
+
+const PATIENCE = 5000
+
+/** Runs what is waiting for promises. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+}
+
+describe('Turns', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }))
+  afterEach(() => mock.timers.reset())
+
+  function start() {
+    const entered: string[] = []
+    const expired: string[] = []
+    const turns = new Turns(PATIENCE, () => expired.push(entered.at(-1) ?? 'nobody'))
+    const enter = (name: string) => turns.enter().then(() => entered.push(name))
+    return { turns, enter, entered, expired }
+  }
+
+  it('lets the first in at once, and the others in the order of asking, one at a time', async () => {
+    const { turns, enter, entered, expired } = start()
+    for (const name of ['a', 'b', 'c']) void enter(name)
+    await settle()
+    assert.deepEqual(entered, ['a'])
+    turns.leave()
+    await settle()
+    assert.deepEqual(entered, ['a', 'b'])
+    turns.leave()
+    await settle()
+    assert.deepEqual(entered, ['a', 'b', 'c'])
+    assert.deepEqual(expired, [])
+  })
+
+  it('takes one that comes later after everybody left', async () => {
+    const { turns, enter, entered } = start()
+    void enter('a')
+    turns.leave()
+    turns.leave()
+    void enter('b')
+    void enter('c')
+    await settle()
+    assert.deepEqual(entered, ['a', 'b'])
+  })
+
+  it('ends a turn after its patience, not before, and tells its holder', async () => {
+    const { enter, entered, expired } = start()
+    void enter('a')
+    void enter('b')
+    await settle()
+    mock.timers.tick(PATIENCE - 1)
+    await settle()
+    assert.deepEqual([entered, expired], [['a'], []])
+    mock.timers.tick(1)
+    await settle()
+    assert.deepEqual([entered, expired], [['a', 'b'], ['a']])
+  })
+
+  it('gives each holder its full patience', async () => {
+    const { turns, enter, entered, expired } = start()
+    void enter('a')
+    void enter('b')
+    await settle()
+    mock.timers.tick(PATIENCE - 1)
+    turns.leave()
+    await settle()
+    mock.timers.tick(PATIENCE - 1)
+    await settle()
+    assert.deepEqual([entered, expired], [['a', 'b'], []])
+    mock.timers.tick(1)
+    assert.deepEqual(expired, ['b'])
+  })
+
+  it('does not tell a holder that left in time', async () => {
+    const { turns, enter, expired } = start()
+    void enter('a')
+    await settle()
+    turns.leave()
+    mock.timers.tick(10 * PATIENCE)
+    assert.deepEqual(expired, [])
+  })
+
+  it('lets everybody through in the end when nobody ever leaves', async () => {
+    const { enter, entered, expired } = start()
+    for (const name of ['a', 'b', 'c']) void enter(name)
+    for (let turn = 0; turn < 4; turn++) {
+      await settle()
+      mock.timers.tick(PATIENCE)
+    }
+    assert.deepEqual([entered, expired], [
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ])
+  })
+})
