@@ -13,9 +13,10 @@ import {
   type TableInfo,
   tableOfChain,
 } from './dumps.ts'
-import { parseElements, type RawElement, readElements, writeElement } from './elements.ts'
+import { parseElements, type RawElement, readElements, writeBoundary } from './elements.ts'
 import { Overlay } from './emulation.ts'
-import { type Layout, layoutOf } from './layout.ts'
+import { increment } from './intervals.ts'
+import { encodeKey, layoutOf } from './layout.ts'
 import * as messages from './messages.ts'
 import { type Element, type Family, type NamedSet, type Table, type TableRef, tableText } from './model.ts'
 import { ChangeReader, type Monitor } from './monitor.ts'
@@ -178,22 +179,20 @@ export class Nftables implements Disposable {
     return readElements(layoutOf(set), this.#elements(table, set.name).flatMap(parseElements))
   }
 
-  /** Whether the set holds exactly this element. False as well when there is no such set. Reads nothing but the element. */
+  /** Whether the set holds exactly this element; false as well when there is no such set. Reads no other element. */
   hasElement(table: TableRef, set: NamedSet, element: Element): boolean {
     const layout = layoutOf(set)
-    const batch = new Batch(512).add(`get element ${tableText(table)} ${set.name}`, MSG.getElement, NLM_F_ACK, w => {
-      elementHeader(w, table, set.name)
-      w.nest(ELEMENTS.elements, list => writeElement(list, layout, element, false))
-    })
-    try {
-      return holds(
-        layout,
-        this.#socket.request(batch).flatMap(({ payload }) => parseElements(payload)),
-      )
-    } catch (error) {
-      if (isNetlinkError(error, 'ENOENT')) return false
-      throw error
+    encodeKey(layout, element.key)
+    const low = Buffer.from(layout.low)
+    const high = layout.interval ? Buffer.from(layout.high) : undefined
+    if (!high || layout.concatenated) {
+      const found = this.#getElement(table, set.name, low, high, false)
+      return found !== undefined && found.key.equals(low) && (!high || (found.keyEnd ?? found.key).equals(high))
     }
+    // Of a tree the kernel tells the boundaries around a key: the element is there if its own ones are the nearest.
+    if (!this.#getElement(table, set.name, low, undefined, false)?.key.equals(low)) return false
+    const end = this.#getElement(table, set.name, high, undefined, true)
+    return increment(high) ? end?.key.equals(high) === true : end === undefined
   }
 
   /**
@@ -307,6 +306,26 @@ export class Nftables implements Disposable {
     }
   }
 
+  #getElement(
+    table: TableRef,
+    set: string,
+    key: Buffer,
+    keyEnd: Buffer | undefined,
+    end: boolean,
+  ): RawElement | undefined {
+    const text = `get element ${tableText(table)} ${set}`
+    const batch = new Batch(512).add(text, MSG.getElement, NLM_F_ACK, w => {
+      elementHeader(w, table, set)
+      w.nest(ELEMENTS.elements, list => writeBoundary(list, { key, end }, keyEnd))
+    })
+    try {
+      return this.#socket.request(batch).flatMap(({ payload }) => parseElements(payload))[0]
+    } catch (error) {
+      if (isNetlinkError(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
   #elements(table: TableRef, set: string): Buffer[] {
     const text = `list elements of set ${tableText(table)} ${set}`
     return payloads(this.#socket.dump(text, MSG.getElement, w => elementHeader(w, table, set)))
@@ -319,15 +338,4 @@ function elementHeader(writer: Writer, table: TableRef, set: string): void {
   messages.header(writer, table.family)
   messages.name(writer, ELEMENTS.table, table.name)
   messages.name(writer, ELEMENTS.set, set)
-}
-
-/**
- * Whether what the kernel found for the key just encoded into `layout` is that very element: in interval sets it answers
- * with the interval around the key. Of a tree `high` holds the first key behind it by now (all zeros: there is none).
- */
-function holds(layout: Layout, [first, second]: readonly RawElement[]): boolean {
-  if (!first?.key.equals(layout.low)) return false
-  if (!layout.interval) return true
-  if (layout.concatenated) return (first.keyEnd ?? first.key).equals(layout.high)
-  return second?.key.equals(layout.high) ?? layout.high.every(octet => octet === 0)
 }
