@@ -1,4 +1,5 @@
-// The settings: environment -> frozen Config, one row a setting. The reference page of the settings is made from this table.
+// The settings: environment -> frozen Config, one row a setting. The reference page of the settings is made from this
+// table.
 import { parsePrefix } from './address/prefix.ts'
 import { PluginError } from './errors.ts'
 import { nearest } from './words.ts'
@@ -27,7 +28,9 @@ export interface Config {
   readonly flowsTo: number
 }
 
-/** One setting. `default` is what an empty or absent variable means, written as the variable would be; '' is nothing. */
+/**
+ * One setting. `default` is what an empty or absent variable means, written as the variable would be; '' is nothing.
+ */
 export interface Knob<T> {
   readonly env: string
   readonly description: string
@@ -98,8 +101,8 @@ export const knobs: { readonly [K in keyof Config]: Knob<Config[K]> } = {
 }
 
 /**
- * The settings of an environment, frozen. Variables that do not begin with `SLASH64_` are somebody else's. Throws CONFIG_INVALID for a value that
- * cannot be used, CONFIG_UNKNOWN for a `SLASH64_` variable that is no setting.
+ * The settings of an environment, frozen. Variables that do not begin with `SLASH64_` are somebody else's. Throws
+ * CONFIG_INVALID for a value that cannot be used, CONFIG_UNKNOWN for a `SLASH64_` variable that is no setting.
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   refuseUnknown(Object.keys(env))

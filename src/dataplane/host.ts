@@ -33,14 +33,17 @@ function hostSysctls(uplinks: readonly string[]): Sysctl[] {
   ]
 }
 
-/** Settings of the host's end of each link: it routes, and takes no advice from the container. */
-export const linkSettings: readonly { readonly name: string; readonly setting: string; readonly optional?: true }[] = [
-  { name: 'disable_ipv6', setting: '0' },
-  { name: 'accept_ra', setting: '0' },
-  { name: 'autoconf', setting: '0' },
-  { name: 'accept_redirects', setting: '0' },
-  { name: 'proxy_ndp', setting: '0' },
-  { name: 'seg6_enabled', setting: '0', optional: true },
-  { name: 'rpl_seg_enabled', setting: '0', optional: true },
-  { name: 'ioam6_enabled', setting: '0', optional: true },
+/**
+ * Settings of the host's end of each link: it routes, and takes no advice from the container. `number` is the setting's DEVCONF_* in linux/ipv6.h: a
+ * new link says by it how it is already, so that only the others have to be written. Kernels without one (ioam6, rpl) need nothing.
+ */
+export const linkSettings: readonly { readonly name: string; readonly number: number }[] = [
+  { name: 'disable_ipv6', number: 26 },
+  { name: 'accept_ra', number: 3 },
+  { name: 'autoconf', number: 5 },
+  { name: 'accept_redirects', number: 4 },
+  { name: 'proxy_ndp', number: 22 },
+  { name: 'seg6_enabled', number: 44 },
+  { name: 'rpl_seg_enabled', number: 51 },
+  { name: 'ioam6_enabled', number: 53 },
 ]

@@ -5,8 +5,9 @@ import { PluginError } from '../errors.ts'
 const LIMIT = 4 * 1024 * 1024
 
 /**
- * The bytes of a request as text. Reads to the end whatever comes, or Go would take the broken connection for the answer and send the request again
- * without its body; keeps no more than 4 MiB. Throws BODY_TOO_LARGE, or REQUEST_UNREADABLE where the connection broke.
+ * The bytes of a request as text. Reads to the end whatever comes, or Go could take the broken connection for the
+ * answer and send the request again without its body; keeps no more than 4 MiB. Throws BODY_TOO_LARGE, or
+ * REQUEST_UNREADABLE where the connection broke.
  */
 export async function readBody(stream: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = []
@@ -26,9 +27,9 @@ export async function readBody(stream: AsyncIterable<Buffer>): Promise<string> {
 type Issue = z.core.$ZodIssue
 
 /**
- * The parsed body of a request. `text` is what the engine sent, undefined when it sent nothing: a client whose connection broke repeats the
- * request with the buffer that it has read to the end (moby pkg/plugins/client.go, issue 35459). Throws BODY_EMPTY, BODY_NOT_JSON
- * (with the place) or BODY_INVALID (with the first field that does not fit).
+ * The parsed body of a request. `text` is what the engine sent, undefined when it sent nothing: a client whose
+ * connection broke repeats the request with the buffer that it has read to the end (moby pkg/plugins/client.go, issue
+ * 35459). Throws BODY_EMPTY, BODY_NOT_JSON (with the place) or BODY_INVALID (with the first field that does not fit).
  */
 export function parseBody<T>(rpc: string, schema: z.ZodType<T>, text: unknown): T {
   if (typeof text !== 'string' || text.trim() === '') throw new PluginError('BODY_EMPTY', rpc)
@@ -52,7 +53,9 @@ function fieldName(issue: Issue | undefined): string {
   return name === '' ? 'the body' : name.slice(0, 200)
 }
 
-/** What stands at `path`: strings quoted and cut, everything else by its kind, because it may be of any size and depth. */
+/**
+ * What stands at `path`: strings quoted and cut, everything else by its kind, because it may be of any size and depth.
+ */
 function shown(json: unknown, path: readonly PropertyKey[]): string {
   let value = json
   for (const key of path) {

@@ -1,4 +1,5 @@
-// Where the server listens: a path of its own, or a descriptor that systemd opened (so that the socket is there before dockerd starts).
+// Where the server listens: a path of its own, or a descriptor that systemd opened (so that the socket is there before
+// dockerd starts).
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -9,9 +10,9 @@ import { PluginError } from '../errors.ts'
 const SOCKET_MODE = 0o660
 
 /**
- * Listens on a unix socket, until `app.close()`. A path: its folder is made, the socket file of a dead process is replaced; throws
- * SOCKET_IN_USE where somebody answers, SOCKET_UNUSABLE where something else stands or the system refuses. `fd`: a listening descriptor,
- * used as it is.
+ * Listens on a unix socket, until `app.close()`. A path: its folder is made, the socket file of a dead process is
+ * replaced; throws SOCKET_IN_USE where somebody answers, SOCKET_UNUSABLE where something else stands or the system
+ * refuses. `fd`: a listening descriptor, used as it is.
  */
 export async function listen(app: FastifyInstance, at: string | { readonly fd: number }): Promise<void> {
   await app.ready()

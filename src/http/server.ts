@@ -17,7 +17,7 @@ export interface ServerOptions {
   readonly deadline?: number
 }
 
-/** What the generic handler knows of a route. `run` gets the parsed body, and is undefined for a constant reply. */
+/** What the generic handler knows of a route. `run` gets the parsed body, undefined where none is due. */
 interface Method {
   readonly path: string
   readonly body?: z.ZodType
@@ -26,9 +26,9 @@ interface Method {
 }
 
 /**
- * The server, not listening yet (`listen` does that, `inject` needs no socket). Whatever goes wrong is answered with a status other than
- * 200 and `{"Err": sentence, "Error": sentence}`: network drivers read the one, IPAM drivers the other (moby pkg/plugins/client.go). The
- * engine looks at no Content-Type of a reply and sends none.
+ * The server, not listening yet (`listen` does that, `inject` needs no socket). Whatever goes wrong is answered with a
+ * status other than 200 and `{"Err": sentence, "Error": sentence}`: network drivers read the one, IPAM drivers the
+ * other (moby pkg/plugins/client.go). The engine looks at no Content-Type of a reply and sends none.
  */
 export function createServer({ submit, log, deadline = 10_000 }: ServerOptions): FastifyInstance {
   const app = fastify({
@@ -79,7 +79,10 @@ async function handle(method: Method, body: unknown, reply: FastifyReply, log: L
   }
 }
 
-/** Settles like `work`, unless that takes longer than `ms`: then it rejects with DEADLINE_PASSED, and the late end is logged. */
+/**
+ * Settles like `work`, unless that takes longer than `ms`: then it rejects with DEADLINE_PASSED, and the late end is
+ * logged.
+ */
 async function within<T>(ms: number, work: Promise<T>, rpc: string, log: Logger): Promise<T> {
   const passed = Promise.withResolvers<never>()
   const timer = setTimeout(() => {

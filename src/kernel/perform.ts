@@ -59,13 +59,13 @@ export const performers: { readonly [K in PlainItem['kind']]: Performer<Extract<
   link: {
     // A link that cannot be finished does not stay: nothing half-made is left in the kernel.
     add: (hands, link) => {
-      const { index, peerIndex = 0 } = makeLink(hands.route, link, link.mtu ?? hands.defaultMtu)
+      const made = makeLink(hands.route, link, link.mtu ?? hands.defaultMtu)
       try {
-        finishHostEnd(hands.route, hands.sysctl, link, index)
-        finishContainerEnd(hands.sysctl, link, peerIndex)
-        hands.remember(link.name, index)
+        finishHostEnd(hands.route, hands.sysctl, link, made)
+        finishContainerEnd(hands.sysctl, link, made.peerIndex ?? 0)
+        hands.remember(link.name, made.index)
       } catch (error) {
-        hands.bury(index)
+        hands.bury(made.index)
         throw error
       }
     },

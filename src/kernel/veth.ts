@@ -14,9 +14,8 @@ import type { SysctlTree } from './sysctl.ts'
 export const ROUTE_PROTOCOL = 64
 
 /**
- * Makes the pair and sets up both ends; returns the index of the host's end. Throws SANDBOX_GONE when the path is no namespace, NetlinkError or
- * SysctlError otherwise; then the link is still there and the caller deletes it. Order: nothing is up before its address mode is set, so neither
- * end ever sends a packet of its own.
+ * Makes the pair, both ends down, and returns the host's end. Throws SANDBOX_GONE when the path is no namespace, NetlinkError otherwise. The two
+ * functions below finish it; nothing is up before its address mode is set, so neither end ever sends a packet of its own.
  */
 export function makeLink(socket: NetlinkSocket, link: LinkItem, mtu: number): Link {
   if (!isNamespace(link.sandbox)) throw new PluginError('SANDBOX_GONE', link.sandbox)
@@ -29,15 +28,14 @@ export function makeLink(socket: NetlinkSocket, link: LinkItem, mtu: number): Li
   }
 }
 
-/** The host's end: settings, up, and the address that is the container's gateway. */
-export function finishHostEnd(socket: NetlinkSocket, sysctl: SysctlTree, link: LinkItem, index: number): void {
-  for (const { name, setting, optional } of linkSettings) {
-    const path = ['net', 'ipv6', 'conf', link.name, name]
-    if (optional) sysctl.writeIfPresent(path, setting)
-    else sysctl.write(path, setting)
+/** The host's end: settings, up, and the address that is the container's gateway. `made` is what makeLink returned. */
+export function finishHostEnd(socket: NetlinkSocket, sysctl: SysctlTree, link: LinkItem, made: Link): void {
+  const { index, settings = [] } = made
+  for (const { name, number } of linkSettings) {
+    if (settings[number] !== 0) sysctl.writeIfPresent(['net', 'ipv6', 'conf', link.name, name], '0')
   }
   const batch = setLink(new Batch(512), { index }, { addrGenMode: 'none', up: true })
-  socket.request(addAddress(batch, { index, address: link.gateway, prefixLength: 64, nodad: true }))
+  socket.request(addAddress(batch, { index, address: link.gateway, prefixLength: 128, nodad: true }))
 }
 
 /**

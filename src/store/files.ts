@@ -15,8 +15,9 @@ export interface FileStep {
 const TEMPORARY = '.tmp'
 
 /**
- * Takes all steps, each file by rename. Where one fails, those before it are put back and STATE_UNWRITABLE names the file. First all new
- * texts are written beside the files, which is where a full disk shows: then nothing has changed yet.
+ * Takes all steps, each file by rename. Where one fails, those before it are put back and STATE_UNWRITABLE names the
+ * file. First all new texts are written beside the files, which is where a full disk shows: then nothing has changed
+ * yet.
  */
 export function applySteps(steps: readonly FileStep[]): void {
   const begun: FileStep[] = []

@@ -1,5 +1,5 @@
-// One process at a time per state folder: flock(2) on a file. The kernel lets go of it when its holder dies, whatever it died of, and it holds
-// between a host and a managed plugin too, which do not see each other's process ids.
+// One process at a time per state folder: flock(2) on a file. The kernel lets go of it when its holder dies, whatever
+// it died of, and it holds between a host and a managed plugin too, which do not see each other's process ids.
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -15,9 +15,9 @@ const flock = koffi.load(null).func('int flock(int fd, int operation)') as unkno
 ) => number
 
 /**
- * Takes the lock of a folder and answers what releases it. The file `lock` stays behind; it names its last holder by process id and start
- * time, for the sentence of the next one. Throws STATE_LOCKED, with that name, where another process has the lock (or this one
- * already), STATE_UNWRITABLE where the file cannot be opened.
+ * Takes the lock of a folder and answers what releases it. The file `lock` stays behind; it names its last holder by
+ * process id and start time, for the sentence of the next one. Throws STATE_LOCKED, with that name, where another
+ * process has the lock (or this one already), STATE_UNWRITABLE where the file cannot be opened.
  */
 export function takeLock(folder: string): { release(): void } {
   const path = join(folder, 'lock')

@@ -1,4 +1,5 @@
-// The shapes of the state files. Strict: a field that is not known was written by another version, and losing it would be silent.
+// The shapes of the state files. Strict: a field that is not known was written by another version, and losing it would
+// be silent.
 import { z } from 'zod'
 import type { GroupBits } from '../address/group.ts'
 import type { AllowEntry } from '../policy/allow.ts'

@@ -1,5 +1,6 @@
-// The state files: the only copy of what we promised Docker. One small file for each network, endpoint and pool, so that an operation costs the
-// same whatever else runs. Synchronous: there is one writer, and a reply may not go out before its promise is written.
+// The state files: the only copy of what we promised Docker. One small file for each network, endpoint and pool, so
+// that an operation costs the same whatever else runs. Synchronous: there is one writer, and a reply may not go out
+// before its promise is written.
 //
 //   version   host.json   lock   networks/ID.json   endpoints/ID.json   pools/ID.json (":" as "-", "/" as "_")
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
@@ -13,11 +14,14 @@ import { endpointFile, type HostRecord, hostFile, networkFile, poolFile } from '
 
 const VERSION = '1'
 
-/** Only networks are synced: after a power cut the endpoints of that boot are gone anyway, and a pool follows from its networks. */
+/**
+ * Only networks are synced: after a power cut the endpoints of that boot are gone anyway, and a pool follows from its
+ * networks.
+ */
 const KINDS = {
   network: { folder: 'networks', schema: networkFile, durable: true },
   endpoint: { folder: 'endpoints', schema: endpointFile, durable: false },
-  pool: { folder: 'pools', schema: poolFile, durable: false },
+  pool: { folder: 'pools', schema: poolFile, durable: true },
 } as const
 
 type Kind = keyof typeof KINDS
@@ -43,8 +47,8 @@ export class Store {
   }
 
   /**
-   * Opens a folder of state files (made where it is missing) for this process alone, until `close`. Throws STATE_LOCKED,
-   * STATE_VERSION_UNKNOWN, STATE_UNREADABLE or STATE_UNWRITABLE.
+   * Opens a folder of state files (made where it is missing) for this process alone, until `close`. Throws
+   * STATE_LOCKED, STATE_VERSION_UNKNOWN, STATE_UNREADABLE or STATE_UNWRITABLE.
    */
   static open(folder: string): Store {
     attempt('STATE_UNWRITABLE', folder, () => mkdirSync(folder, { recursive: true, mode: 0o700 }))
@@ -68,7 +72,10 @@ export class Store {
     this.#lock.release()
   }
 
-  /** Reads everything. Throws STATE_DAMAGED for a file that does not hold what it should, STATE_UNREADABLE where the system refuses. */
+  /**
+   * Reads everything. Throws STATE_DAMAGED for a file that does not hold what it should, STATE_UNREADABLE where the
+   * system refuses.
+   */
   load(): Stored {
     const lost: string[] = []
     const networks = this.#loadAll('network', networkFile, lost)
@@ -78,15 +85,15 @@ export class Store {
     return {
       networks,
       endpoints,
-      pools: [...pools, ...lostPools(networks, endpoints, pools)],
+      pools,
       host: existsSync(host) ? parse(host, hostFile, read(host)) : {},
       lost,
     }
   }
 
   /**
-   * Writes changes of networks, endpoints and pools; the others live in memory. All or nothing: throws STATE_UNWRITABLE with the file's
-   * name. Removing what is not there is fine.
+   * Writes changes of networks, endpoints and pools; the others live in memory. All or nothing: throws STATE_UNWRITABLE
+   * with the file's name. Removing what is not there is fine.
    */
   write(changes: readonly Change[]): void {
     const stored = changes.filter((change): change is StoredChange => change.kind in KINDS)
@@ -138,16 +145,6 @@ function checkVersion(folder: string): void {
     throw new PluginError('STATE_VERSION_UNKNOWN', path, says, VERSION)
   }
   applySteps([{ path, before: undefined, after: `${VERSION}\n`, durable: true } satisfies FileStep])
-}
-
-/** The pools that networks stand on but no file tells of. Numbers above the last endpoint may be handed out a second time. */
-function lostPools(networks: readonly Network[], endpoints: readonly Endpoint[], pools: readonly Pool[]): Pool[] {
-  const known = new Set(pools.map(pool => pool.id))
-  const lost = new Map(networks.filter(network => !known.has(network.pool)).map(network => [network.pool, network]))
-  return [...lost].map(([id, { prefix, group }]) => {
-    const numbers = endpoints.filter(endpoint => endpoint.pool === id).map(endpoint => endpoint.number)
-    return { id, prefix, group, reserved: Math.max(0, ...numbers) }
-  })
 }
 
 /** The name of an object's file. An id that is none (a path, say) is refused here once more. */

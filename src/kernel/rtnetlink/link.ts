@@ -44,6 +44,7 @@ const IFLA_LINK_NETNSID = 37
 const IFLA_INFO_KIND = 1
 const IFLA_INFO_DATA = 2
 const VETH_INFO_PEER = 1
+const IFLA_INET6_CONF = 2
 const IFLA_INET6_ADDR_GEN_MODE = 8
 const RTEXT_FILTER_SKIP_STATS = 1 << 3
 
@@ -91,6 +92,8 @@ export interface Link {
   /** This namespace's number for the other end's namespace; missing when the pair lives in one, -1 when it has none. */
   readonly peerNetnsId?: number
   readonly addrGenMode?: AddrGenMode
+  /** Its settings below net.ipv6.conf, by DEVCONF_* number (linux/ipv6.h). */
+  readonly settings?: readonly number[]
 }
 
 /** What to change. `netns` is the open descriptor of the namespace to move to, `name` needs the link by index. */
@@ -229,10 +232,13 @@ function numbered<K extends string>(key: K, value: Buffer | undefined): Partial<
   return value ? ({ [key]: value.readInt32LE(0) } as Record<K, number>) : {}
 }
 
-function readAddrGenMode(specification: Buffer | undefined): { addrGenMode?: AddrGenMode } {
+function readInet6(specification: Buffer | undefined): Pick<Link, 'addrGenMode' | 'settings'> {
   const inet6 = specification && attributeMap(specification).get(AF_INET6)
-  const addrGenMode = addrGenModes[(inet6 && attributeMap(inet6).get(IFLA_INET6_ADDR_GEN_MODE)?.[0]) ?? -1]
-  return addrGenMode ? { addrGenMode } : {}
+  const attributes = inet6 && attributeMap(inet6)
+  const addrGenMode = addrGenModes[attributes?.get(IFLA_INET6_ADDR_GEN_MODE)?.[0] ?? -1]
+  const conf = attributes?.get(IFLA_INET6_CONF)
+  const settings = conf && Array.from({ length: conf.length >> 2 }, (_, index) => conf.readInt32LE(index * 4))
+  return { ...(addrGenMode && { addrGenMode }), ...(settings && { settings }) }
 }
 
 /** Reads RTM_NEWLINK or RTM_DELLINK. Throws RangeError on attributes that do not fit. */
@@ -258,7 +264,7 @@ export function parseLink(message: Message): Link {
       ...numbered('peerIndex', attributes.get(IFLA_LINK)),
       ...numbered('peerNetnsId', attributes.get(IFLA_LINK_NETNSID)),
     }),
-    ...readAddrGenMode(attributes.get(IFLA_AF_SPEC)),
+    ...readInet6(attributes.get(IFLA_AF_SPEC)),
   }
 }
 

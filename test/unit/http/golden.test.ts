@@ -1,5 +1,5 @@
-// Conversations that were recorded with Docker 28.5.2 and a driver of another kind: every request of them is answered, and becomes the commands
-// of the file beside it (after a change on purpose: --test-update-snapshots).
+// Conversations that were recorded with Docker 28.5.2 and a driver of another kind: every request of them is answered,
+// and becomes the commands of the file beside it (after a change on purpose: --test-update-snapshots).
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'

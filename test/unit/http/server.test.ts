@@ -79,6 +79,16 @@ test('an answer that takes too long is 503, and its late end is logged', async (
   )
 })
 
+test('an answer in time is the end of it', async () => {
+  const { post, lines } = fakeDaemon({ deadline: 20 })
+  assert.equal((await post(LEAVE, IDS)).status, 200)
+  await new Promise(resolve => setTimeout(resolve, 40))
+  assert.deepEqual(
+    lines.map(line => line['msg']),
+    ['done'],
+  )
+})
+
 test('a late failure is logged and crashes nothing', async () => {
   const slow = Promise.withResolvers<undefined>()
   const { post, lines } = fakeDaemon({ answer: () => slow.promise, deadline: 20 })

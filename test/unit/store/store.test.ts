@@ -195,15 +195,16 @@ for (const [name, text, message] of damages) {
   })
 }
 
-test('unsynced files that a power cut emptied are dropped, and the pool follows from its network', () => {
+test('an unsynced file that a power cut emptied is dropped; a synced one is damage', () => {
   const folder = filled()
-  const lost = [endpointPath(folder, 1), join(folder, 'pools', '2001-db8-1-a-0-0-1-0_112.json')]
-  for (const file of lost) writeFileSync(file, '')
+  const lost = endpointPath(folder, 1)
+  writeFileSync(lost, '')
   const stored = reloaded(folder)
   assert.deepEqual(stored.endpoints, [joined(2)])
-  assert.deepEqual(stored.pools, [pool(1, 2)])
-  assert.deepEqual(stored.lost, lost)
-  for (const file of lost) assert.equal(existsSync(file), false)
+  assert.deepEqual(stored.lost, [lost])
+  assert.equal(existsSync(lost), false)
+  writeFileSync(join(folder, 'pools', '2001-db8-1-a-0-0-1-0_112.json'), '')
+  assert.throws(() => reloaded(folder), { code: 'STATE_DAMAGED' })
 })
 
 test('files of somebody else are left alone', () => {
