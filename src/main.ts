@@ -17,6 +17,7 @@ import { diff } from './dataplane/diff.ts'
 import { hostItems } from './dataplane/host.ts'
 import type { Item } from './dataplane/item.ts'
 import { project } from './dataplane/project.ts'
+import type { RulesetOptions } from './dataplane/ruleset.ts'
 import { PluginError } from './errors.ts'
 import { listen } from './http/listen.ts'
 import { createServer } from './http/server.ts'
@@ -25,6 +26,7 @@ import { observe, recordTables } from './kernel/observe.ts'
 import { defaultUplinks, foreignLinks, uplinkMtu } from './kernel/uplinks.ts'
 import { forgetEndpoint } from './state/endpoints.ts'
 import { commit, loadedState, type State } from './state/state.ts'
+import type { HostRecord } from './store/schema.ts'
 import { Store } from './store/store.ts'
 
 /** nf_conntrack_max of a kernel that has not loaded connection tracking yet; its usual value from 1 GB of memory on. */
@@ -51,16 +53,17 @@ async function run(config: Config, log: Logger): Promise<void> {
 
 async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   const boot = bootId()
-  const prefix = hostPrefix(config, store)
   const stored = store.load()
+  for (const file of stored.lost) log.warn({ file }, 'a power cut left this state file empty; its endpoint is gone')
+  const { prefix, record } = hostPrefix(config, stored.host)
   const state = loadedState(stored)
   using kernel = new Kernel({ onError: error => log.error({ err: error }, 'a link could not be deleted') })
   checkNotOnLink(prefix, foreignLinks(kernel))
   forgetLost(state, store, boot, log)
-  const host = hostItems(prefix, rulesetOptions(config, kernel, prefix, state))
   const uplinks = config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel)
   kernel.defaultMtu = uplinkMtu(kernel, uplinks)
-  bringIntoLine(kernel, store, project(state, host), boot, log)
+  const wanted = project(state, hostItems(prefix, rulesetOptions(config, kernel, prefix, uplinks, state)))
+  store.writeHost(bringIntoLine(kernel, wanted, record, boot, log))
   const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix })
   const daemon = new Daemon({ state, kernel, store, context, log })
   const app = createServer({ submit: command => daemon.submit(command), log })
@@ -78,14 +81,12 @@ function signalled(): Promise<unknown> {
 }
 
 /** SLASH64_PREFIX, or the private prefix of this machine; its seed is kept, so that it stays when the machine id cannot be read. */
-function hostPrefix(config: Config, store: Store): HostPrefix {
+function hostPrefix(config: Config, record: HostRecord): { prefix: HostPrefix; record: HostRecord } {
   if (config.prefix !== undefined) {
-    return parseHostPrefix(config.prefix, { allowDocumentation: config.allowDocPrefix })
+    return { prefix: parseHostPrefix(config.prefix, { allowDocumentation: config.allowDocPrefix }), record }
   }
-  const { host } = store.load()
-  const prefixSeed = host.prefixSeed ?? machineId() ?? randomUUID()
-  if (host.prefixSeed === undefined) store.writeHost({ ...host, prefixSeed })
-  return derivedPrefix(prefixSeed)
+  const prefixSeed = record.prefixSeed ?? machineId() ?? randomUUID()
+  return { prefix: derivedPrefix(prefixSeed), record: { ...record, prefixSeed } }
 }
 
 function machineId(): string | undefined {
@@ -108,13 +109,19 @@ function forgetLost(state: State, store: Store, boot: string, log: Logger): void
     log.info({ endpoints: lost.map(({ id }) => id.slice(0, 12)) }, 'forgot endpoints without sandbox')
 }
 
-function rulesetOptions(config: Config, kernel: Kernel, prefix: HostPrefix, state: State) {
+function rulesetOptions(
+  config: Config,
+  kernel: Kernel,
+  prefix: HostPrefix,
+  uplinks: readonly string[],
+  state: State,
+): RulesetOptions {
   const prefixes = [...new Set([prefix.text, ...[...state.networks.values()].map(network => network.prefix)])]
   const connections = connectionTableSize(kernel)
   return {
     prefixes: withoutContained(prefixes),
     fleet: withoutContained([...prefixes, ...config.fleet]),
-    uplinks: config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel),
+    uplinks,
     flowsFrom: config.flowsFrom || Math.ceil(connections / 32),
     flowsTo: config.flowsTo || Math.ceil(connections / 8),
   }
@@ -138,19 +145,24 @@ function withoutContained(texts: readonly string[]): string[] {
 }
 
 /** Makes the kernel hold what it should, by difference. Throws when the tables cannot be: without them nothing may run. */
-function bringIntoLine(kernel: Kernel, store: Store, wanted: readonly Item[], boot: string, log: Logger): void {
-  const { host } = store.load()
-  const record = host.ruleset?.boot === boot ? host.ruleset : undefined
-  const operations = diff(observe(kernel, wanted, record), wanted)
-  const loads = operations.some(({ item }) => item.kind === 'table')
+function bringIntoLine(
+  kernel: Kernel,
+  wanted: readonly Item[],
+  record: HostRecord,
+  boot: string,
+  log: Logger,
+): HostRecord {
+  const known = record.ruleset?.boot === boot ? record.ruleset : undefined
+  const operations = diff(observe(kernel, wanted, known), wanted)
   for (const { operation, error } of kernel.repair(operations)) {
     const { verb, item } = operation
-    if (item.kind === 'table' || (item.kind === 'element' && item.set !== 'links')) throw error
+    if (item.kind === 'table' || item.kind === 'element') throw error
     log.error({ err: error, verb, item }, 'could not be repaired')
   }
   kernel.adopt(wanted)
-  if (loads) store.writeHost({ ...store.load().host, ruleset: { boot, ...recordTables(kernel, wanted) } })
   if (operations.length > 0) log.info(summary(operations), 'brought the kernel into line')
+  const loaded = operations.some(({ item }) => item.kind === 'table')
+  return loaded || !known ? { ...record, ruleset: { boot, ...recordTables(kernel, wanted) } } : record
 }
 
 function summary(operations: readonly { verb: string; item: Item }[]): Record<string, number> {

@@ -2,7 +2,7 @@
 import { Host } from '../lab/host.ts'
 import { ensureLab } from '../lab/setup.ts'
 import { Topology } from '../lab/topology.ts'
-import { addressOf, connectFrom, connectFromMachine, whoServer, whoUrl } from '../support/container.ts'
+import { addressOf, connectFrom, connectFromMachine, makeWhoImage, whoUrl } from '../support/container.ts'
 import { chapter, command, expect, note, output, summary } from './stage.ts'
 
 const PREFIX = '2001:db8:100:a::/64'
@@ -16,7 +16,9 @@ note(
 await using host = await Host.start({ name: 'demo', forward: true })
 await using topology = await Topology.up({ hosts: [{ host, prefix: PREFIX, uplinkAddress: '2001:db8:100::a' }] })
 await host.startDockerd()
+await makeWhoImage(host)
 await host.startSlash64({ SLASH64_PREFIX: PREFIX, SLASH64_ALLOW_DOC_PREFIX: '1' })
+note('the image "who" is a web server that answers with the address of its client')
 note(`this host owns ${PREFIX}; its router has one route for it`)
 
 /** Runs docker on the host as a user would type it, and shows both. */
@@ -30,9 +32,9 @@ await docker('network', 'create', ...OPTIONS, '-o', 'group=web', 'web')
 await docker('network', 'create', ...OPTIONS, '-o', 'group=db', '-o', 'allow=web:5432/tcp', 'db')
 
 chapter('Three containers')
-await docker('run', '-d', '--name', 'front', '--network', 'web', '-p', '443:443', ...whoServer(443))
-await docker('run', '-d', '--name', 'back', '--network', 'web', ...whoServer(80))
-await docker('run', '-d', '--name', 'store', '--network', 'db', ...whoServer(5432))
+await docker('run', '-d', '--name', 'front', '--network', 'web', '-p', '443:443', 'who', '443')
+await docker('run', '-d', '--name', 'back', '--network', 'web', 'who', '80')
+await docker('run', '-d', '--name', 'store', '--network', 'db', 'who', '5432')
 const front = await addressOf(host, 'front', 'web')
 const back = await addressOf(host, 'back', 'web')
 const store = await addressOf(host, 'store', 'db')

@@ -33,15 +33,17 @@ export async function connectFromMachine(machine: Machine, address: string, port
   return JSON.parse(await machine.check([...CONNECT, address, String(port)]))
 }
 
-/** Arguments of `docker run` for a web server that answers with the address of its client. */
-export function whoServer(port: number): string[] {
-  const script = [
+/** Makes the image `who`: a web server on the port that it is given, which answers with the address of its client. */
+export async function makeWhoImage(host: Host): Promise<void> {
+  const answer = 'printf "Content-Type: text/plain\\r\\n\\r\\n"; echo "$REMOTE_ADDR" | tr -d "[]"'
+  const steps = [
     'mkdir -p /www/cgi-bin',
-    'printf \'#!/bin/sh\\nprintf "Content-Type: text/plain\\\\r\\\\n\\\\r\\\\n$REMOTE_ADDR"\\n\' > /www/cgi-bin/who',
+    `printf '%s\\n' '#!/bin/sh' '${answer}' > /www/cgi-bin/who`,
     'chmod +x /www/cgi-bin/who',
-    `exec httpd -f -p ${port} -h /www`,
   ]
-  return ['busybox', 'sh', '-c', script.join('; ')]
+  await host.docker('run', '--name', 'who', '--network', 'none', 'busybox', 'sh', '-c', steps.join(' && '))
+  await host.docker('commit', '--change', 'ENTRYPOINT ["httpd", "-f", "-h", "/www", "-p"]', 'who', 'who')
+  await host.docker('rm', 'who')
 }
 
 /** The URL at which such a server answers. */
