@@ -122,6 +122,7 @@ function rulesetOptions(
     prefixes: withoutContained(prefixes),
     fleet: withoutContained([...prefixes, ...config.fleet]),
     uplinks,
+    owned: kernel.ownsTables,
     flowsFrom: config.flowsFrom || Math.ceil(connections / 32),
     flowsTo: config.flowsTo || Math.ceil(connections / 8),
   }

@@ -55,6 +55,8 @@ export interface RulesetOptions {
   readonly flowsFrom: number
   /** Flows that the world may hold open to one container. */
   readonly flowsTo: number
+  /** False on kernels before 6.9: a table without an owner outlives the daemon, but others can flush it. */
+  readonly owned?: boolean
 }
 
 const OURS = 's64*'
@@ -85,20 +87,20 @@ const LOCAL_BIT = '::8000:0:0'
 
 /** The tables of a host: the ruleset, and the one that keeps ARP off our links. */
 export function hostTables(options: RulesetOptions): Ruleset[] {
-  return [filterTable(options), arpTable()]
+  return [filterTable(options), arpTable(options)]
 }
 
 function filterTable(options: RulesetOptions): Ruleset {
   return {
-    table: { family: 'inet', name: 'slash64', flags: ['owner', 'persist'], comment: 'slash64: see docs/ruleset.md' },
+    table: { family: 'inet', name: 'slash64', flags: tableFlags(options), comment: 'slash64: see docs/ruleset.md' },
     sets: [...configuredSets(options), ...Object.values(elementSets), ...countingSets],
     chains: [...earlyChains, guardChain, ...forwardChains(options), ...inputChains],
   }
 }
 
-function arpTable(): Ruleset {
+function arpTable(options: RulesetOptions): Ruleset {
   return {
-    table: { family: 'arp', name: 'slash64', flags: ['owner', 'persist'] },
+    table: { family: 'arp', name: 'slash64', flags: tableFlags(options) },
     sets: [],
     chains: [
       {
@@ -111,6 +113,10 @@ function arpTable(): Ruleset {
       },
     ],
   }
+}
+
+function tableFlags({ owned = true }: RulesetOptions): Ruleset['table']['flags'] & object {
+  return owned ? ['owner', 'persist'] : []
 }
 
 function configuredSets({ prefixes, fleet, uplinks }: RulesetOptions): Ruleset['sets'] {

@@ -31,12 +31,16 @@ export class Kernel implements Hands, Disposable {
   readonly route: NetlinkSocket
   readonly sysctl: SysctlTree
   defaultMtu = 1500
+  /** Whether this kernel knows table owners (6.9 and later). */
+  readonly ownsTables: boolean
   readonly #graves: NetlinkSocket
   readonly #reaper: Reaper
   readonly #indexes = new Map<string, number>()
 
   constructor({ onError, sysctlRoot }: KernelOptions) {
     this.nft = Nftables.open()
+    // Asked now, because the answer costs a refused transaction of some 20 ms.
+    this.ownsTables = this.nft.features().ownerPersist
     this.route = NetlinkSocket.open('route')
     this.#graves = NetlinkSocket.open('route')
     this.sysctl = new SysctlTree(sysctlRoot)

@@ -90,9 +90,12 @@ describe('Turns', () => {
       await settle()
       mock.timers.tick(PATIENCE)
     }
-    assert.deepEqual([entered, expired], [
-      ['a', 'b', 'c'],
-      ['a', 'b', 'c'],
-    ])
+    assert.deepEqual(
+      [entered, expired],
+      [
+        ['a', 'b', 'c'],
+        ['a', 'b', 'c'],
+      ],
+    )
   })
 })

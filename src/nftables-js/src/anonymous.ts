@@ -1,10 +1,16 @@
 // Anonymous sets: the `{ … }` of a rule, made in the same transaction and gone with the rule.
 import type { DataType } from './datatypes.ts'
-import type { AnonymousSet } from './elements.ts'
-import { boundaries, type Interval, isInterval, sortIntervals } from './intervals.ts'
+import { type Boundary, boundaries, type Interval, isInterval, sortIntervals } from './intervals.ts'
 import { encodeKey, fieldsOfTypes, type Layout, makeLayout } from './layout.ts'
 import type { Scalar, Value, Verdict } from './model.ts'
 import { fieldsOf, type Selector } from './selectors.ts'
+
+/** An anonymous set that a rule brings along: its layout, kernel flags and items. */
+export interface AnonymousSet {
+  readonly map: boolean
+  readonly layout: Layout
+  readonly items: readonly { readonly boundary: Boundary<Verdict>; readonly keyEnd?: Buffer }[]
+}
 
 /** `key` alone (a set), or with a verdict (a map). */
 export type Entry = readonly [key: Value, verdict?: Verdict]

@@ -1,9 +1,8 @@
 // Rules as expressions, the way nft generates them: the same registers, the same implied protocol checks, so that `nft`
 // lists a rule as a person would have typed it.
 import { dynset, log, notrack, reject, stateful } from './actions.ts'
-import { anonymousSet, type Entry } from './anonymous.ts'
+import { type AnonymousSet, anonymousSet, type Entry } from './anonymous.ts'
 import { dataTypes, fieldBytes } from './datatypes.ts'
-import type { AnonymousSet } from './elements.ts'
 import { type Expression, immediate, lookup, store, toBigEndian, verdict } from './expressions.ts'
 import { loadAll, match, matchPresence, matchRange } from './matches.ts'
 import type { Family, Rule } from './model.ts'

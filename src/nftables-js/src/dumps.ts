@@ -65,6 +65,7 @@ export function readFamily(payload: Buffer): Family | undefined {
   return families.get(payload[0] ?? 0)
 }
 
+/** A dumped table; undefined for a family that nft does not name. `payload` starts at the family header, here and below. */
 export function readTable(payload: Buffer): TableInfo | undefined {
   const family = readFamily(payload)
   const attributes = attributeMap(payload, HEADER)
@@ -101,6 +102,7 @@ function readHook(family: Family, attributes: Attributes): Partial<Chain> {
   }
 }
 
+/** A dumped chain. */
 export function readChain(payload: Buffer): ChainInfo {
   const attributes = attributeMap(payload, HEADER)
   const comment = readComment(attributes.get(CHAIN.userdata))
@@ -131,6 +133,7 @@ const setFlags = {
   constant: SET_FLAG.constant,
 }
 
+/** A dumped set or map, anonymous or named, without its elements. */
 export function readSet(payload: Buffer): SetInfo {
   const attributes = attributeMap(payload, HEADER)
   const bits = u32(attributes, SET.flags) ?? 0
@@ -173,6 +176,7 @@ function readCounter(list: Buffer): RuleInfo['counter'] {
   return { packets: sum(COUNTER.packets), bytes: sum(COUNTER.bytes) }
 }
 
+/** A dumped rule. */
 export function readRule(payload: Buffer): RuleInfo {
   const attributes = attributeMap(payload, HEADER)
   const expressions = attributes.get(RULE.expressions) ?? Buffer.alloc(0)

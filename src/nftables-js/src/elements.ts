@@ -74,7 +74,7 @@ export function writeElement(writer: Writer, layout: Layout, element: Element, a
   }
 }
 
-/** Appends the items of an anonymous set. */
+/** Appends a key as it is: an item of an anonymous set, or what to look for. */
 export function writeBoundary(writer: Writer, { key, end, open, of }: Boundary<Verdict>, keyEnd?: Buffer): void {
   writer.nest(LIST_ITEM, item => {
     if (end) item.be32(ELEMENT.flags, ELEMENT_FLAG_END)
@@ -154,11 +154,4 @@ export function readElements(layout: Layout, raw: readonly RawElement[]): Elemen
     elements.push(toElement(layout, item, high))
   })
   return elements
-}
-
-/** An anonymous set that a rule brings along: its layout, kernel flags and items. */
-export interface AnonymousSet {
-  readonly map: boolean
-  readonly layout: Layout
-  readonly items: readonly { readonly boundary: Boundary<Verdict>; readonly keyEnd?: Buffer }[]
 }

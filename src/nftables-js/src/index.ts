@@ -20,7 +20,8 @@ export type {
 } from './model.ts'
 export type { Change, Monitor } from './monitor.ts'
 export { inNamespace, isNetlinkError, NetlinkError } from './netlink/index.ts'
-export { type Features, Nftables, type OpenOptions } from './nftables.ts'
+export { Nftables, type OpenOptions } from './nftables.ts'
+export type { Features } from './probe.ts'
 export {
   type Concat,
   concat,

@@ -38,9 +38,13 @@ function fieldsOfNames(names: string | readonly string[]): Fields {
   return fieldsOfTypes((typeof names === 'string' ? [names] : names).map(dataType))
 }
 
-/** A layout for `fields`. Throws TypeError for intervals of types that have no order on the wire. */
+/**
+ * A layout for `fields`. Throws TypeError for intervals of types in host order, which have none on the wire; beside other
+ * fields an `ifname` can stand, as a single value.
+ */
 export function makeLayout(name: string, fields: Fields, interval: boolean, data?: Layout['data']): Layout {
-  const unordered = interval ? fields.types.find(type => type.order === 'host') : undefined
+  const ordered = (type: DataType) => type.order === 'big' || (type.form === 'name' && fields.concatenated)
+  const unordered = interval ? fields.types.find(type => !ordered(type)) : undefined
   if (unordered)
     throw new TypeError(`set ${name}: intervals of ${unordered.name} are not supported; list single values`)
   const scratch = { low: Buffer.alloc(fields.length), high: Buffer.alloc(fields.length) }

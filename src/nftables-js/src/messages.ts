@@ -1,6 +1,8 @@
 // nf_tables messages: one function for each kind, writing family header and attributes (linux/netfilter/nf_tables.h).
+
+import type { AnonymousSet } from './anonymous.ts'
 import type { CompiledRule } from './compile.ts'
-import { type AnonymousSet, writeBoundary } from './elements.ts'
+import { writeBoundary } from './elements.ts'
 import { ANONYMOUS_MAP, ANONYMOUS_SET, type SetIds, writeExpressions } from './expressions.ts'
 import { type Fields, layoutOf, typeId } from './layout.ts'
 import type { Chain, Family, Hook, NamedSet, Rule, Table, TableRef } from './model.ts'
@@ -24,7 +26,6 @@ import {
 } from './wire.ts'
 
 const MAX_NAME = 255
-const MAX_TABLES_NAME = 'at most 255 bytes without a NUL'
 const userdataOrders = { host: 1, big: 2 } as const
 
 /** The family header of a message about `table`. Throws TypeError for an unknown family. */
@@ -38,7 +39,7 @@ export function header(writer: Writer, family: Family): void {
 /** A name attribute. Throws TypeError for a name that the kernel would cut or refuse. */
 export function name(writer: Writer, type: number, value: string): void {
   if (value === '' || value.includes('\0') || Buffer.byteLength(value) > MAX_NAME) {
-    throw new TypeError(`name ${JSON.stringify(value)}: write 1 byte or more, ${MAX_TABLES_NAME}`)
+    throw new TypeError(`name ${JSON.stringify(value)}: write 1 to ${MAX_NAME} bytes without a NUL`)
   }
   writer.string(type, value)
 }
@@ -143,6 +144,7 @@ export function set(writer: Writer, { family, name: owner }: TableRef, value: Na
   writer.bytesAttribute(SET.userdata, Buffer.concat(records))
 }
 
+/** What the kernel makes a name from. */
 const anonymousName = (value: AnonymousSet): string => (value.map ? ANONYMOUS_MAP : ANONYMOUS_SET)
 
 /** NEWSET for the `{ … }` of a rule; the kernel fills in the number of its name. */

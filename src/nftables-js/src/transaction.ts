@@ -66,7 +66,10 @@ export class Transaction {
     return this
   }
 
-  /** Makes the table, or takes over an orphan that kept its `persist` flag. */
+  /**
+   * Makes the table. One that is there gets the `dormant` flag as given; an orphan with `persist` is adopted when the flags
+   * are the same (other flags: EOPNOTSUPP).
+   */
   addTable(table: Table): this {
     return this.#one(`add table ${tableText(table)}`, MSG.newTable, NLM_F_CREATE, w => messages.table(w, table))
   }
@@ -113,6 +116,7 @@ export class Transaction {
     })
   }
 
+  /** Makes a set or a map. Throws TypeError or RangeError for types that it cannot have. */
   addSet(table: TableRef, set: NamedSet): this {
     layoutOf(set)
     const text = `add set ${tableText(table)} ${set.name}`

@@ -38,17 +38,16 @@ export function rulesOf(listing: string, chain: string): string[] {
 }
 
 /** Writes rulesets with this package into a namespace of their own and passes it on. */
-export function withRulesets<T>(rulesets: readonly Ruleset[], act: (ns: Netns, nft: Nftables) => T): Promise<T> {
-  return withNetns(ns => {
-    const nft = ns.enter(() => Nftables.open())
-    try {
-      const transaction = new Transaction()
-      for (const ruleset of rulesets) transaction.load(ruleset)
-      nft.commit(transaction)
-      return act(ns, nft)
-    } finally {
-      nft.close()
-    }
+export function withRulesets<T>(
+  rulesets: readonly Ruleset[],
+  act: (ns: Netns, nft: Nftables) => T | Promise<T>,
+): Promise<T> {
+  return withNetns(async ns => {
+    using nft = ns.enter(() => Nftables.open())
+    const transaction = new Transaction()
+    for (const ruleset of rulesets) transaction.load(ruleset)
+    nft.commit(transaction)
+    return await act(ns, nft)
   })
 }
 

@@ -170,7 +170,11 @@ describe('Join', () => {
 
   it('keeps the sandbox and what -p opens, and answers the gateway of the network', () => {
     const world = created()
-    const ports = [published(443), published(80, { hostPort: 8080, hostPortEnd: 8080 }), published(1, { hostIp: '::1' })]
+    const ports = [
+      published(443),
+      published(80, { hostPort: 8080, hostPortEnd: 8080 }),
+      published(1, { hostIp: '::1' }),
+    ]
     const { reply, notes = [] } = world.decide(join(1, 1, SANDBOX, ports))
     assert.deepEqual(reply, { gateway: gatewayAddress(networkId(1)) })
     assert.equal(notes.length, 2)

@@ -8,8 +8,8 @@ import { formatAllow } from '../../../src/policy/allow.ts'
 import type { Command } from '../../../src/state/command.ts'
 import type { PoolId } from '../../../src/state/model.ts'
 import {
-  check,
   COLLIDING,
+  check,
   createNetwork,
   deleteNetwork,
   networkId,
@@ -236,10 +236,13 @@ describe('CreateNetwork', () => {
     world.network(1, 'web', options)
     assert.equal(world.state.creation, undefined)
     const [network] = world.store.load().networks
-    assert.deepEqual({ ...network, allow: formatAllow(network?.allow ?? []) }, {
-      ...{ id: networkId(1), pool: WEB, prefix: PREFIX.text, group: namedGroup('web').bits },
-      ...{ groupName: 'web', allow: 'api:1-2/udp', mtu: 1280 },
-    })
+    assert.deepEqual(
+      { ...network, allow: formatAllow(network?.allow ?? []) },
+      {
+        ...{ id: networkId(1), pool: WEB, prefix: PREFIX.text, group: namedGroup('web').bits },
+        ...{ groupName: 'web', allow: 'api:1-2/udp', mtu: 1280 },
+      },
+    )
   })
 
   it('gives a second network of a group the list that the group has', () => {
@@ -299,7 +302,13 @@ describe('CreateNetwork', () => {
     ['two pools', { ipv6: [data(WEB), data(DB)] }, 'POOL_SECOND', `"${WEB}"`, `"${DB}"`, 'write one --subnet'],
     ['a gateway', { ipv6: [data(WEB, { gateway: GATEWAY })] }, 'GATEWAY', `"${GATEWAY}"`, 'leave it out'],
     ['--aux-address', { ipv6: [data(WEB, { auxiliary: [GATEWAY] })] }, 'AUXILIARY', `"${GATEWAY}"`, 'leave it out'],
-    ['the pool of another IPAM', { ipv6: [data('fd00:1:2:3::/64')] }, 'POOL_INVALID', '"fd00:1:2:3::/64"', 'write "'],
+    [
+      'the pool of another IPAM',
+      { ipv6: [data('fd00:1:2:3::/64')] },
+      'POOL_INVALID',
+      '"fd00:1:2:3::/64"',
+      'write a /112',
+    ],
     ['the pool of another group', { ipv6: [data(DB)] }, 'POOL_GROUP', `"${DB}"`, '"web"', `--subnet ${WEB}`],
     ['an unknown option', { options: optionsOf({ nonsense: '' }) }, 'OPTION_UNKNOWN', '"nonsense"', 'known: group'],
   ]

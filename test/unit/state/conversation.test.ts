@@ -1,0 +1,190 @@
+// Whatever an engine says, in whatever order, and whenever the daemon dies in between.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { GroupBits } from '../../../src/address/group.ts'
+import { parseEndpointAddress } from '../../../src/address/plan.ts'
+import { PluginError } from '../../../src/errors.ts'
+import { formatAllow } from '../../../src/policy/allow.ts'
+import type { Command } from '../../../src/state/command.ts'
+import type { NetworkId, PoolId } from '../../../src/state/model.ts'
+import { LEASE_MS } from '../../../src/state/numbers.ts'
+import type { PoolUse, State } from '../../../src/state/state.ts'
+import { releasePool, World } from '../../support/commands.ts'
+import { conversation, type Event } from '../../support/sequences.ts'
+
+/** Runs a conversation; refused commands change nothing, which World.decide asserts. */
+function converse(events: readonly Event[], look: (world: World, event: Event, before: State) => void): void {
+  const world = new World()
+  for (const event of events) {
+    const before = structuredClone(world.state)
+    if (event.type === 'crash') world.crash()
+    else if (event.type === 'wait') world.context = { ...world.context, now: world.context.now + event.ms }
+    else tolerate(world, event)
+    look(world, event, before)
+  }
+}
+
+function tolerate(world: World, command: Command): void {
+  const open = world.state.creation?.pool
+  // Creations take turns: the daemon ends one before the next begins.
+  if (command.type === 'checkGatewayAllocation' && open !== undefined) world.run(releasePool(open))
+  try {
+    world.run(command as never)
+  } catch (error) {
+    if (!(error instanceof PluginError)) throw error
+    assert.notEqual(error.kind, 'internal', error.message)
+  }
+}
+
+const run = (look: Parameters<typeof converse>[1], numRuns = 100) => {
+  fc.assert(
+    fc.property(conversation, events => converse(events, look)),
+    { numRuns },
+  )
+}
+
+describe('any conversation', () => {
+  it('gives no address to two endpoints, and no endpoint’s number to anybody', () => {
+    run(({ state }) => {
+      const addresses = [...state.endpoints.values()].map(endpoint => endpoint.address)
+      assert.equal(new Set(addresses).size, addresses.length)
+      for (const use of state.pools.values()) {
+        for (const number of use.endpoints.keys()) assert.ok(!use.leases.has(number), `${number} is leased and held`)
+      }
+    })
+  })
+
+  it('never hands out a number that an endpoint or a live lease holds', () => {
+    run(({ state, context }, event, before) => {
+      if (event.type !== 'requestAddress') return
+      const [given] = leasesGiven(before, state, event.pool, context.now)
+      if (given === undefined) return
+      const use = before.pools.get(event.pool)
+      assert.ok(!use?.endpoints.has(given))
+      const since = use?.leases.get(given)?.since
+      assert.ok(since === undefined || context.now - since >= LEASE_MS)
+      if (event.address) assert.equal(parseEndpointAddress(event.address, event.pool), given)
+    })
+  })
+
+  it('chooses no number twice while there are never-used ones, also across a crash', () => {
+    const chosen = new Map<PoolId, Set<number>>()
+    fc.assert(
+      fc
+        .property(conversation, events =>
+          converse(events, ({ state, context }, event, before) => {
+            // A pool without networks is forgotten, and so are its numbers.
+            for (const id of chosen.keys()) if (!state.pools.has(id)) chosen.delete(id)
+            if (event.type !== 'requestAddress' || event.address) return
+            const numbers = chosen.get(event.pool) ?? new Set()
+            for (const given of leasesGiven(before, state, event.pool, context.now)) {
+              assert.ok(!numbers.has(given), `${given} was handed out before`)
+              assert.ok(!before.pools.get(event.pool)?.freed.has(given), `${given} was used before`)
+              chosen.set(event.pool, numbers.add(given))
+            }
+          }),
+        )
+        .beforeEach(() => chosen.clear()),
+      { numRuns: 100 },
+    )
+  })
+
+  it('keeps the indexes that networks and endpoints make', () => {
+    run(({ state }) => {
+      assert.deepEqual(groupsOf(state), recomputedGroups(state))
+      assert.deepEqual(state.sandboxes, recomputedSandboxes(state))
+      for (const [id, use] of state.pools) checkPool(state, id, use)
+      for (const { pool } of state.networks.values()) assert.ok(state.pools.has(pool), 'a network has its pool')
+      const idle = [...state.pools].filter(([, use]) => use.networks.size === 0).map(([id]) => id)
+      assert.deepEqual(idle, state.creation?.pool && idle.length > 0 ? [state.creation.pool] : [])
+    })
+  })
+
+  it('is remembered over a crash, but for leases and a creation', () => {
+    run((world, event) => {
+      if (event.type !== 'crash') return
+      const { state } = world
+      const stored = world.store.load()
+      assert.deepEqual([...state.networks.values()], stored.networks)
+      assert.deepEqual([...state.endpoints.values()], stored.endpoints)
+      assert.equal(state.creation, undefined)
+      for (const use of state.pools.values()) assert.equal(use.leases.size, 0)
+    })
+  })
+
+  it('changes networks and endpoints in memory exactly as it stores them', () => {
+    run(({ state, store }) => {
+      const stored = store.load()
+      assert.deepEqual(new Map(stored.networks.map(one => [one.id, one])), new Map(state.networks))
+      assert.deepEqual(new Map(stored.endpoints.map(one => [one.id, one])), new Map(state.endpoints))
+    })
+  })
+})
+
+describe('a conversation of this kind', () => {
+  it('gets somewhere: networks, endpoints, joins, and refusals of many kinds', () => {
+    const seen = new Set<string>()
+    for (const events of fc.sample(conversation, { numRuns: 150, seed: 1 })) {
+      converse(events, ({ state }) => {
+        if (state.networks.size > 2) seen.add('networks')
+        if (state.endpoints.size > 2) seen.add('endpoints')
+        if (state.sandboxes.size > 1) seen.add('sandboxes')
+        if ([...state.groups.values()].some(group => group.networks.size > 1)) seen.add('shared groups')
+        if ([...state.groups.values()].some(group => group.allow.length > 0)) seen.add('lists')
+        if ([...state.pools.values()].some(use => use.freed.size > 0)) seen.add('freed numbers')
+      })
+    }
+    assert.deepEqual([...seen].toSorted(), [
+      'endpoints',
+      'freed numbers',
+      'lists',
+      'networks',
+      'sandboxes',
+      'shared groups',
+    ])
+  })
+})
+
+/** The numbers that one RequestAddress leased. */
+function leasesGiven(before: State, after: State, pool: PoolId, now: number): number[] {
+  const was = before.pools.get(pool)?.leases
+  const is = after.pools.get(pool)?.leases ?? new Map<number, { since: number }>()
+  return [...is].filter(([number, { since }]) => since === now && was?.get(number)?.since !== now).map(([one]) => one)
+}
+
+function groupsOf(state: State) {
+  return new Map([...state.groups].map(([bits, group]) => [bits, { ...group, allow: formatAllow(group.allow) }]))
+}
+
+function recomputedGroups(state: State): ReturnType<typeof groupsOf> {
+  const groups = new Map<GroupBits, { name: string | undefined; allow: string; networks: Set<NetworkId> }>()
+  for (const { id, group, groupName, allow } of state.networks.values()) {
+    const before = groups.get(group)
+    const networks = (before?.networks ?? new Set<NetworkId>()).add(id)
+    groups.set(group, { name: before?.name ?? groupName, allow: formatAllow(allow), networks })
+  }
+  return groups
+}
+
+function recomputedSandboxes(state: State): Map<string, string> {
+  return new Map(
+    [...state.endpoints.values()].flatMap(({ id, sandbox }) => (sandbox === undefined ? [] : [[sandbox, id]])),
+  )
+}
+
+function checkPool(state: State, id: PoolId, use: PoolUse): void {
+  const networks = [...state.networks.values()].filter(network => network.pool === id)
+  assert.deepEqual(use.networks, new Set(networks.map(network => network.id)))
+  const endpoints = [...state.endpoints.values()].filter(endpoint => endpoint.pool === id)
+  assert.deepEqual(use.endpoints, new Map(endpoints.map(endpoint => [endpoint.number, endpoint.id])))
+  const held = (number: number) => use.endpoints.has(number) || use.leases.has(number)
+  for (let number = 1; number < use.next; number++) {
+    assert.equal(use.freed.has(number), !held(number), `${number} is either held or free`)
+  }
+  for (const number of use.freed) assert.ok(number < use.next)
+  for (const number of use.asked) assert.ok(number > use.next)
+  for (const number of [...use.endpoints.keys(), ...use.leases.keys()]) {
+    assert.ok(number < use.next || use.asked.has(number), `${number} is known to be used`)
+  }
+}
