@@ -21,6 +21,8 @@ export interface Config {
   readonly state: string
   /** Path of the plugin's unix socket. */
   readonly socket: string
+  /** Path of Docker's own socket; '': never asked. */
+  readonly dockerSocket: string
   readonly logLevel: LogLevel
   /** New flows that one container may hold open, 0: derived from the size of the connection table. */
   readonly flowsFrom: number
@@ -78,6 +80,12 @@ export const knobs: { readonly [K in keyof Config]: Knob<Config[K]> } = {
     description: 'unix socket on which the engine finds the plugin',
     default: '/run/docker/plugins/slash64.sock',
     parse: socketPath,
+  },
+  dockerSocket: {
+    env: 'SLASH64_DOCKER_SOCKET',
+    description: "Docker's own socket, to learn which networks and containers are gone; off: do not ask",
+    default: '/run/docker.sock',
+    parse: text => (text === 'off' ? '' : socketPath(text)),
   },
   logLevel: {
     env: 'SLASH64_LOG_LEVEL',

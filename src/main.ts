@@ -18,12 +18,14 @@ import { hostItems } from './dataplane/host.ts'
 import type { Item } from './dataplane/item.ts'
 import { project } from './dataplane/project.ts'
 import type { RulesetOptions } from './dataplane/ruleset.ts'
+import { readInventory } from './docker/inventory.ts'
 import { PluginError } from './errors.ts'
 import { listen } from './http/listen.ts'
-import { createServer } from './http/server.ts'
+import { createServer, type Submit } from './http/server.ts'
 import { bootId, Kernel } from './kernel/kernel.ts'
 import { observe, recordTables } from './kernel/observe.ts'
 import { defaultUplinks, foreignLinks, uplinkMtu } from './kernel/uplinks.ts'
+import { Reconciler } from './reconcile.ts'
 import { forgetEndpoint } from './state/endpoints.ts'
 import { commit, loadedState, type State } from './state/state.ts'
 import type { HostRecord } from './store/schema.ts'
@@ -63,14 +65,29 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   const uplinks = config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel)
   kernel.defaultMtu = uplinkMtu(kernel, uplinks)
   const wanted = project(state, hostItems(prefix, rulesetOptions(config, kernel, prefix, uplinks, state)))
-  store.writeHost(bringIntoLine(kernel, wanted, record, boot, log))
+  let kept = bringIntoLine(kernel, wanted, record, boot, log)
+  store.writeHost(kept)
   const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix })
   const daemon = new Daemon({ state, kernel, store, context, log })
-  const app = createServer({ submit: command => daemon.submit(command), log })
+  const submit: Submit = command => daemon.submit(command)
+  const app = createServer({ submit, log })
+  const reconciler = new Reconciler({
+    state,
+    submit,
+    log,
+    inventory: () => readInventory(config.dockerSocket),
+    engine: kept.engine,
+    rememberEngine: engine => {
+      kept = { ...kept, engine }
+      store.writeHost(kept)
+    },
+  })
   void kernel.flush().catch(() => undefined)
   await listen(app, config.socket)
   log.info({ prefix: prefix.text, uplinks, networks: state.networks.size, endpoints: state.endpoints.size }, 'ready')
+  if (config.dockerSocket !== '') reconciler.start()
   await signalled()
+  reconciler.stop()
   await app.close()
   await kernel.flush()
 }

@@ -37,7 +37,9 @@ export function transact(nft: Nftables, step: readonly Operation[]): void {
     if (item.kind === 'table') replaceTable(nft, transaction, verb, item)
     else if (item.kind === 'element') collect(elements[verb], item)
   }
-  for (const [set, gone] of elements.remove) transaction.destroyElements(TABLE, elementSets[set], gone)
+  // With a table that goes, or is replaced, its elements are gone.
+  const emptied = step.some(({ item }) => item.kind === 'table' && item.family === TABLE.family)
+  if (!emptied) for (const [set, gone] of elements.remove) transaction.destroyElements(TABLE, elementSets[set], gone)
   for (const [set, come] of elements.add) transaction.addElements(TABLE, elementSets[set], come)
   nft.commit(transaction)
 }

@@ -35,9 +35,8 @@ function lease(use: PoolUse, number: number, now: number): Change {
   return { kind: 'lease', id: use.pool.id, number, before: use.leases.get(number), after: { since: now } }
 }
 
-function fresh(use: PoolUse): number | undefined {
-  for (let number = use.next; number <= LAST_NUMBER; number++) if (!use.asked.has(number)) return number
-  return undefined
+function fresh({ next }: PoolUse): number | undefined {
+  return next <= LAST_NUMBER ? next : undefined
 }
 
 function expired(use: PoolUse, now: number): number | undefined {

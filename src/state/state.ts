@@ -19,7 +19,7 @@ export interface PoolUse {
   readonly networks: ReadonlySet<NetworkId>
   readonly endpoints: ReadonlyMap<number, EndpointId>
   readonly leases: ReadonlyMap<number, Lease>
-  /** Numbers below are used or in `freed`; `asked` holds the ones above that somebody asked for by address. */
+  /** The lowest number never used: those below are used or in `freed`; `asked` holds the ones above that somebody asked for by address. */
   readonly next: number
   readonly asked: ReadonlySet<number>
   readonly freed: ReadonlySet<number>

@@ -11,6 +11,8 @@ import type { Endpoint, EndpointId, Network, NetworkId, Pool, PoolId } from '../
 export interface HostRecord {
   /** Derives the prefix of a host without SLASH64_PREFIX; the machine id, as it was at first. */
   readonly prefixSeed?: string
+  /** The Docker Engine whose networks these are. */
+  readonly engine?: string
   /** Which ruleset the kernel should hold and which it was given, as hashes, in which boot. */
   readonly ruleset?: { readonly boot: string; readonly wanted: string; readonly loaded: string }
 }
@@ -67,5 +69,6 @@ export const poolFile: z.ZodType<Pool> = z.strictObject({ id: poolId, prefix: te
 /** host.json */
 export const hostFile: z.ZodType<HostRecord> = z.strictObject({
   prefixSeed: text.exactOptional(),
+  engine: text.exactOptional(),
   ruleset: z.strictObject({ boot: text, wanted: text, loaded: text }).exactOptional(),
 })
