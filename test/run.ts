@@ -37,8 +37,8 @@ function onTerminal(argv: readonly string[]): Promise<number> {
     child.on('close', (code, signal) => {
       process.off('SIGTERM', pass)
       process.off('SIGINT', ignore)
-      if (signal === 'SIGINT' || signal === 'SIGTERM') process.exit(1)
-      resolve(code ?? 1)
+      if (signal) reject(new Error(`${file} was ended by ${signal}`))
+      else resolve(code ?? 1)
     })
   })
 }
@@ -65,11 +65,14 @@ async function test(level: string, plan: Plan): Promise<Totals> {
     (value, i) => `--test-reporter${i % 2 ? '-destination' : ''}=${value}`,
   )
   const turns = level === 'unit' ? [] : ['--test-concurrency=1']
-  const command = [...node, ...reporters, ...turns, '--test-timeout=600000', ...plan.options, ...files]
-  const code = await onTerminal(level === 'unit' ? command : [...isolated, ...command])
-  const totals = totalsOf(readFileSync(tap, 'utf8'))
-  rmSync(scratch, { recursive: true })
-  return code !== 0 && totals.failed === 0 ? { ...totals, failed: 1 } : totals
+  const command = [...node, ...reporters, ...turns, '--test-timeout=180000', ...plan.options, ...files]
+  try {
+    const code = await onTerminal(level === 'unit' ? command : [...isolated, ...command])
+    const totals = totalsOf(readFileSync(tap, 'utf8'))
+    return code !== 0 && totals.failed === 0 ? { ...totals, failed: 1 } : totals
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
 }
 
 async function main(): Promise<number> {
@@ -80,7 +83,7 @@ async function main(): Promise<number> {
   const sum = (field: keyof Totals) => parts.reduce((total, part) => total + part[field], 0)
   if (sum('passed') + sum('failed') + sum('skipped') === 0)
     throw new Error(`no test file has ${plan.filters.join(' and ')} in its path`)
-  if (sum('skipped') > 0) console.log(`\n${sum('skipped')} skipped`)
+  if (sum('skipped') > 0) console.log(`\n${sum('skipped')} skipped or to do`)
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`)
   return sum('failed') === 0 ? 0 : 1
 }

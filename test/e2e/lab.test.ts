@@ -10,19 +10,18 @@ import { test } from 'node:test'
 import { Host } from '../lab/host.ts'
 import { sweep } from '../lab/leftovers.ts'
 import { Machine } from '../lab/machine.ts'
-import { until } from '../lab/process.ts'
+import { processTree, until } from '../lab/process.ts'
 import { Topology } from '../lab/topology.ts'
-
-/** A machine's processes, containers included, as the real machine counts: all descendants of its pid 1. */
-function processes(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
-  return [pid, ...children.flatMap(processes)]
-}
 
 /** The mount and network namespaces of processes; those that end meanwhile are left out. */
 function namespaces(pids: readonly (number | string)[]): Set<string> {
-  const paths = pids.flatMap(pid => [`/proc/${pid}/ns/mnt`, `/proc/${pid}/ns/net`])
-  return new Set(paths.filter(path => existsSync(path)).map(path => readlinkSync(path)))
+  const found = new Set<string>()
+  for (const path of pids.flatMap(pid => [`/proc/${pid}/ns/mnt`, `/proc/${pid}/ns/net`])) {
+    try {
+      found.add(readlinkSync(path))
+    } catch {} // ended
+  }
+  return found
 }
 
 /** The namespaces out of `which` that a process of this machine is still in. */
@@ -58,7 +57,7 @@ test('a host runs containers on an engine of 28 or later, and nothing of it stay
     await assert.rejects(host.docker('network', 'rm', 'nosuch'), /network nosuch not found/)
     await host.docker('run', '-d', '--name', 'left', 'busybox', 'sleep', '1000')
     assert.notDeepEqual(traces().controlGroups, [], 'containers have control groups below a name of the lab')
-    used = namespaces(processes(host.pid))
+    used = namespaces(processTree(host.pid))
     assert.equal(used.size, 4, 'of the host and of its container')
     assert.equal(stillThere(used).length, 4)
   }
@@ -68,12 +67,11 @@ test('a host runs containers on an engine of 28 or later, and nothing of it stay
 
 /** Starts a process that boots a machine and waits; answers both. */
 async function ownerOfMachine(): Promise<{ owner: ChildProcess; pid: number; dir: string }> {
-  const source = `import { sweep } from '../lab/leftovers.ts'
-import { Machine } from ${JSON.stringify(join(import.meta.dirname, '../lab/machine.ts'))}
+  const source = `import { Machine } from ${JSON.stringify(join(import.meta.dirname, '../lab/machine.ts'))}
     const { pid, dir } = await Machine.start({ name: 'lab-owned' })
     console.log(JSON.stringify({ pid, dir }))`
   const owner = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = await once(owner.stdout, 'data')
+  const [line] = await Promise.race([once(owner.stdout, 'data'), once(owner, 'exit')])
   return { owner, ...JSON.parse(String(line)) }
 }
 

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { atExit, makeFolder, pause, removeFolder, sweep } from './leftovers.ts'
-import { type Output, Running, type RunOptions, run, succeed } from './process.ts'
+import { type Output, processTree, Running, type RunOptions, run, succeed } from './process.ts'
 import { ensureLab, lab } from './setup.ts'
 
 export type MachineOptions = {
@@ -99,8 +99,8 @@ export class Machine implements AsyncDisposable {
       await this.dispose()
       throw new Error(`lab machine ${this.name} did not boot: ${said}`)
     }
-    const children = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8')
-    this.#init = { holder, pid: Number(children.trim()) }
+    const [, pid = -1] = processTree(holder.pid ?? -1)
+    this.#init = { holder, pid }
     return this
   }
 

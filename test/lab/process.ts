@@ -45,7 +45,7 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
   child.stdin.on('error', () => {}) // a program may end without reading all of its input
   child.stdin.end(options.input ?? '')
   let late = false
-  const timer = options.timeout === undefined ? undefined : setTimeout(() => (late = kill(child)), options.timeout)
+  const timer = options.timeout === undefined ? undefined : setTimeout(() => (late = killTree(child)), options.timeout)
   child.on('error', error => reject(new CommandError(argv, `cannot be started: ${error.message}`, output)))
   child.on('close', (code, signal) => {
     clearTimeout(timer)
@@ -67,19 +67,25 @@ function exitCode(code: number | null, signal: NodeJS.Signals | null): number {
   return code ?? 128 + constants.signals[signal ?? 'SIGKILL']
 }
 
-/** nsenter(1) forks to enter a pid namespace and does not pass signals on: the program is its child, else the process itself. */
-function programOf(pid: number): number {
+function childrenOf(pid: number): number[] {
   try {
-    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-    return child ? Number(child) : pid
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
   } catch {
-    return pid
+    return [] // ended meanwhile
   }
 }
 
-function kill(child: ChildProcess): true {
-  if (child.pid !== undefined) process.kill(programOf(child.pid), 'SIGKILL')
-  child.kill('SIGKILL')
+/** A process and all that came of it, as this process counts. */
+export function processTree(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(processTree)]
+}
+
+function killTree(child: ChildProcess): true {
+  for (const pid of processTree(child.pid ?? -1)) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {} // ended meanwhile
+  }
   return true
 }
 
@@ -126,9 +132,10 @@ export class Running implements AsyncDisposable {
     return readFileSync(this.#logFile, 'utf8')
   }
 
-  /** The pid of the program itself, as seen from outside of its namespaces. */
+  /** The pid of the program itself, as this process counts. nsenter(1) forks to enter a pid namespace: then it is the child's. */
   get pid(): number {
-    return programOf(this.#child.pid ?? -1)
+    const pid = this.#child.pid ?? -1
+    return this.argv[0] === 'nsenter' ? (childrenOf(pid)[0] ?? pid) : pid
   }
 
   /** Sends a signal; does nothing when the program has ended. */
