@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { linkSettings } from '../../src/dataplane/host.ts'
 import { addAddress, listAddresses } from '../../src/kernel/rtnetlink/address.ts'
 import { addVeth, createVeth, deleteLink, getLink, listLinks, setLink } from '../../src/kernel/rtnetlink/link.ts'
 import { addNeighbour } from '../../src/kernel/rtnetlink/neighbour.ts'
@@ -18,7 +19,8 @@ describe('links', () => {
       assert.ok(seen && peer)
       assert.deepEqual(fields(seen, 'ifindex', 'address', 'mtu', 'txqlen'), [link.index, near.mac, near.mtu, 500])
       assert.deepEqual(fields(peer, 'address', 'mtu', 'ifindex'), [far.mac, far.mtu, link.peerIndex])
-      assert.deepEqual(link, {
+      const { settings, ...rest } = link
+      assert.deepEqual(rest, {
         ...near,
         alias: 'slash64/network/endpoint',
         index: link.index,
@@ -31,6 +33,22 @@ describe('links', () => {
       })
       assert.deepEqual(getLink(socket, near), link)
       assert.deepEqual(getLink(socket, { index: link.index }), link)
+      assert.ok(settings)
+    }))
+
+  it('a new link tells its settings by the numbers that we know them by', () =>
+    withNetns(ns => {
+      using socket = ns.socket('route')
+      const setting = (name: string) => `/proc/sys/net/ipv6/conf/${near.name}/${name}`
+      createVeth(socket, near, far)
+      for (const { name, number } of linkSettings) {
+        if (!ns.enter(() => existsSync(setting(name)))) continue
+        for (const value of [0, 1]) {
+          ns.enter(() => writeFileSync(setting(name), String(value)))
+          assert.equal(getLink(socket, near)?.settings?.[number], value, `${name} ${value}`)
+        }
+        ns.enter(() => writeFileSync(setting(name), '0'))
+      }
     }))
 
   it('the other end is born in the namespace of a descriptor', () =>
