@@ -106,7 +106,7 @@ describe('allocate', () => {
           assert.deepEqual([...useOf(state).freed], line)
         }
       }),
-      { numRuns: 15 },
+      { numRuns: 8 },
     )
   })
 })
