@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Operation } from './dataplane/diff.ts'
 import { diff, inverse } from './dataplane/diff.ts'
 import { projectChanges } from './dataplane/project.ts'
+import { PluginError } from './errors.ts'
 import type { CommandOf, CommandType, Context, Replies } from './state/command.ts'
 import { decide } from './state/decide.ts'
 import type { Change } from './state/model.ts'
@@ -13,9 +14,15 @@ import { Turns } from './turns.ts'
 /** After this long a network creation that dockerd began and did not finish stands in nobody's way, in milliseconds. */
 export const CREATION_MS = 5000
 
+/** Milliseconds that a creation waits for its turn: less than the deadline of a request, so that nobody enters whom dockerd has given up. */
+const WAIT_MS = 8000
+
 export interface DaemonParts {
   readonly state: State
-  readonly kernel: { apply(operations: readonly Operation[]): void }
+  readonly kernel: {
+    apply(operations: readonly Operation[]): void
+    repair(operations: readonly Operation[]): { error: unknown }[]
+  }
   readonly store: { write(changes: readonly Change[]): void }
   readonly context: () => Context
   readonly log: Logger
@@ -27,7 +34,12 @@ export class Daemon {
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
-    this.#creations = new Turns(CREATION_MS, () => this.#abandonCreation())
+    this.#creations = new Turns({
+      patience: CREATION_MS,
+      expired: () => this.#abandonCreation(),
+      limit: WAIT_MS,
+      refused: () => new PluginError('CREATION_BUSY', String(WAIT_MS)),
+    })
   }
 
   /**
@@ -57,7 +69,8 @@ export class Daemon {
     try {
       store.write(changes)
     } catch (error) {
-      kernel.apply(inverse(operations))
+      // What was open must not stay open because something else cannot be put back.
+      for (const failure of kernel.repair(inverse(operations))) log.error({ err: failure.error }, 'could not be undone')
       throw error
     }
     commit(state, changes)

@@ -53,6 +53,11 @@ const table = {
     'invalid',
     (env: string, advice: string) => `slash64: there is no setting ${JSON.stringify(env)}; ${advice}`,
   ],
+  CREATION_BUSY: [
+    'late',
+    (ms: string) =>
+      `slash64: other networks are being created, and none was finished within ${ms} ms; repeat the docker command`,
+  ],
   DEADLINE_PASSED: [
     'late',
     (rpc: string, ms: string) =>
@@ -126,6 +131,11 @@ const table = {
     'unsupported',
     (range: string) =>
       `slash64: --ip-range ${quote(range)} is not supported, a group's pool is used as a whole; leave it out, or give single containers --ip6`,
+  ],
+  IPAM_MISSING: [
+    'invalid',
+    (pool: string) =>
+      `slash64: the pool ${quote(pool)} is not from slash64's IPAM; write --ipam-driver slash64 (Compose: ipam: {driver: slash64})`,
   ],
   METHOD_UNKNOWN: [
     'absent',

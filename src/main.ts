@@ -27,6 +27,7 @@ import { observe, recordTables } from './kernel/observe.ts'
 import { defaultUplinks, foreignLinks, uplinkMtu } from './kernel/uplinks.ts'
 import { Reconciler } from './reconcile.ts'
 import { forgetEndpoint } from './state/endpoints.ts'
+import type { Pool } from './state/model.ts'
 import { commit, loadedState, type State } from './state/state.ts'
 import type { HostRecord } from './store/schema.ts'
 import { Store } from './store/store.ts'
@@ -61,6 +62,7 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   const state = loadedState(stored)
   using kernel = new Kernel({ onError: error => log.error({ err: error }, 'a link could not be deleted') })
   checkNotOnLink(prefix, foreignLinks(kernel))
+  forgetPools(state, store, stored.pools)
   forgetLost(state, store, boot, log)
   const uplinks = config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel)
   kernel.defaultMtu = uplinkMtu(kernel, uplinks)
@@ -112,6 +114,12 @@ function machineId(): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Pools of network creations that a crash cut short. */
+function forgetPools(state: State, store: Store, pools: readonly Pool[]): void {
+  const unused = pools.filter(({ id }) => !state.pools.has(id))
+  store.write(unused.map(pool => ({ kind: 'pool', id: pool.id, before: pool, after: undefined })))
 }
 
 /** Endpoints whose sandbox is gone (a reboot, or containers that ended while no daemon ran): dockerd may still delete them, and that succeeds. */

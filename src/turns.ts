@@ -1,22 +1,36 @@
-/**
- * Lets one holder in at a time, in the order of asking. A holder that does not leave within `patience` milliseconds is told (`expired`) and
- * the next one comes in.
- */
+export interface TurnsOptions {
+  /** Milliseconds after which a holder that did not leave is told, and the next one comes in. */
+  readonly patience: number
+  readonly expired: () => void
+  /** Milliseconds after which somebody who waits is turned away, with the error that `refused` makes. */
+  readonly limit: number
+  readonly refused: () => Error
+}
+
+interface Waiting {
+  readonly admit: () => void
+  readonly timer: NodeJS.Timeout
+}
+
+/** Lets one holder in at a time, in the order of asking. */
 export class Turns {
-  readonly #waiting: (() => void)[] = []
-  readonly #patience: number
-  readonly #expired: () => void
+  readonly #waiting = new Set<Waiting>()
+  readonly #options: TurnsOptions
   #timer: NodeJS.Timeout | undefined
 
-  constructor(patience: number, expired: () => void) {
-    this.#patience = patience
-    this.#expired = expired
+  constructor(options: TurnsOptions) {
+    this.#options = options
   }
 
-  /** Resolves when it is the caller's turn. */
+  /** Resolves when it is the caller's turn; rejects with `refused()` when that takes longer than the limit. */
   enter(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#waiting.push(resolve)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const turnAway = (): void => {
+      this.#waiting.delete(waiting)
+      reject(this.#options.refused())
+    }
+    const waiting = { admit: resolve, timer: setTimeout(turnAway, this.#options.limit).unref() }
+    this.#waiting.add(waiting)
     if (this.#timer === undefined) this.#next()
     return promise
   }
@@ -30,12 +44,14 @@ export class Turns {
   }
 
   #next(): void {
-    const admit = this.#waiting.shift()
-    if (!admit) return
+    const [first] = this.#waiting
+    if (!first) return
+    this.#waiting.delete(first)
+    clearTimeout(first.timer)
     this.#timer = setTimeout(() => {
-      this.#expired()
+      this.#options.expired()
       this.leave()
-    }, this.#patience).unref()
-    admit()
+    }, this.#options.patience).unref()
+    first.admit()
   }
 }

@@ -56,7 +56,8 @@ export function parsePool(text: string, prefix: HostPrefix): GroupBits {
     (length !== POOL_LENGTH && `a pool is a /112; ${right}`) ||
     (!contains(prefix, prefixOf(first, 128)) && `it is outside this host's prefix ${prefix.text}; ${right}`) ||
     (first !== (prefix.first | (group << 16n)) && `the bits between ${prefix.text} and bit 80 must be 0; ${right}`)
-  if (problem) throw new PluginError('POOL_INVALID', text, `${problem}, or -o group=NAME and no --subnet`)
+  if (problem)
+    throw new PluginError('POOL_INVALID', text, `${problem}, or --ipam-driver slash64 -o group=NAME and no --subnet`)
   return bits
 }
 

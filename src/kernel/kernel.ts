@@ -1,11 +1,11 @@
 // The only door to the host: performs the operations that the dataplane asks for. What is there is read back by observe.ts.
 import { readFileSync } from 'node:fs'
 import { Nftables, Transaction } from 'nftables-js'
-import { NetlinkSocket } from 'nftables-js/netlink'
+import { Batch, isNetlinkError, NetlinkSocket } from 'nftables-js/netlink'
 import { inverse, type Operation } from '../dataplane/diff.ts'
 import type { Item } from '../dataplane/item.ts'
 import { type Hands, type PlainItem, performers } from './perform.ts'
-import { getLink } from './rtnetlink/link.ts'
+import { deleteLinkGroup, getLink } from './rtnetlink/link.ts'
 import { Reaper } from './rtnetlink/reaper.ts'
 import { SysctlTree } from './sysctl.ts'
 import { isNft, steps, transact } from './transaction.ts'
@@ -107,6 +107,14 @@ export class Kernel implements Hands, Disposable {
 
   bury(link: string | number): void {
     this.#reaper.bury([link])
+  }
+
+  reap(): void {
+    try {
+      this.route.request(deleteLinkGroup(new Batch(256), DYING_GROUP))
+    } catch (error) {
+      if (!isNetlinkError(error, 'ENODEV')) throw error
+    }
   }
 
   close(): void {

@@ -1,7 +1,9 @@
 // What the kernel holds of ours, as items. Nothing is remembered: our tables by their name, our links by prefix and alias, our routes by their
 // protocol number, neighbours by their link, elements by their table.
 import { createHash } from 'node:crypto'
+import { addressText } from '../address/address.ts'
 import { LINK_PREFIX } from '../address/plan.ts'
+import { parsePrefix } from '../address/prefix.ts'
 import type { Item } from '../dataplane/item.ts'
 import { elementSets, type SetName } from '../dataplane/sets.ts'
 import { DYING_GROUP, type Kernel } from './kernel.ts'
@@ -25,12 +27,14 @@ type TableItem = Extract<Item, { kind: 'table' }>
  */
 export function observe(kernel: Kernel, wanted: readonly Item[], record: TableRecord | undefined): Item[] {
   const tables = wanted.filter(item => item.kind === 'table')
+  const routes = observeRoutes(kernel)
   return [
     ...observeTables(kernel, tables, record),
     ...observeElements(kernel),
     ...observeLinks(kernel),
-    ...observeRoutes(kernel),
-    ...observeHost(kernel, wanted),
+    ...routes,
+    ...observeAddresses(kernel, wanted, routes),
+    ...observeSysctls(kernel, wanted),
   ]
 }
 
@@ -110,10 +114,18 @@ function observeRoutes(kernel: Kernel): Item[] {
   })
 }
 
-function observeHost(kernel: Kernel, wanted: readonly Item[]): Item[] {
-  const addresses = new Set(listAddresses(kernel.route, { index: 1 }).map(({ address }) => address))
+/** The host's own address in every prefix that is wanted, and in every one whose route is here: an address has no mark of its own. */
+function observeAddresses(kernel: Kernel, wanted: readonly Item[], routes: readonly Item[]): Item[] {
+  const there = new Set(listAddresses(kernel.route, { index: 1 }).map(({ address }) => address))
+  const ours = [...wanted, ...routes].flatMap(item => {
+    if (item.kind === 'address') return [item.address]
+    return item.kind === 'unreachable' ? [addressText(parsePrefix(item.prefix).first | 1n)] : []
+  })
+  return [...new Set(ours)].filter(address => there.has(address)).map(address => ({ kind: 'address', address }))
+}
+
+function observeSysctls(kernel: Kernel, wanted: readonly Item[]): Item[] {
   return wanted.flatMap((item): Item[] => {
-    if (item.kind === 'address') return addresses.has(item.address) ? [item] : []
     if (item.kind !== 'sysctl') return []
     try {
       return [{ ...item, setting: kernel.sysctl.read(item.path) }]

@@ -1,7 +1,8 @@
 // How each kind of object comes and goes. Adding what is there and removing what is gone succeed: requests and repairs may repeat.
 import { Batch, isNetlinkError, type NetlinkSocket } from 'nftables-js/netlink'
-import type { ElementItem, Item, TableItem } from '../dataplane/item.ts'
+import type { ElementItem, Item, LinkItem, TableItem } from '../dataplane/item.ts'
 import { addAddress, deleteAddress } from './rtnetlink/address.ts'
+import type { Link } from './rtnetlink/link.ts'
 import { addNeighbour, deleteNeighbour } from './rtnetlink/neighbour.ts'
 import { addRoute, deleteRoute } from './rtnetlink/route.ts'
 import type { SysctlTree } from './sysctl.ts'
@@ -21,6 +22,8 @@ export interface Hands {
   remember(link: string, index: number | undefined): void
   /** Has a link deleted without waiting for it. */
   bury(link: string | number): void
+  /** Deletes now what is buried, some 20 ms. */
+  reap(): void
 }
 
 type Performer<T extends Item> = { add(hands: Hands, item: T): void; remove(hands: Hands, item: T): void }
@@ -59,7 +62,7 @@ export const performers: { readonly [K in PlainItem['kind']]: Performer<Extract<
   link: {
     // A link that cannot be finished does not stay: nothing half-made is left in the kernel.
     add: (hands, link) => {
-      const made = makeLink(hands.route, link, link.mtu ?? hands.defaultMtu)
+      const made = makeDespiteDying(hands, link)
       try {
         finishHostEnd(hands.route, hands.sysctl, link, made)
         finishContainerEnd(hands.sysctl, link, made.peerIndex ?? 0)
@@ -99,6 +102,18 @@ export const performers: { readonly [K in PlainItem['kind']]: Performer<Extract<
       })
     },
   },
+}
+
+/** A link that was removed a moment ago still holds its two names: the deletion is taken back, or the container comes to the network again. */
+function makeDespiteDying(hands: Hands, link: LinkItem): Link {
+  const make = (): Link => makeLink(hands.route, link, link.mtu ?? hands.defaultMtu)
+  try {
+    return make()
+  } catch (error) {
+    if (!isNetlinkError(error, 'EEXIST')) throw error
+    hands.reap()
+    return make()
+  }
 }
 
 function unreachable(prefix: string) {

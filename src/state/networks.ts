@@ -2,7 +2,7 @@
 // closes it.
 import { checkDistinct, type GroupBits, localGroup, namedGroup } from '../address/group.ts'
 import { groupPool, parsePool } from '../address/plan.ts'
-import { parseHostPrefix, parsePrefix } from '../address/prefix.ts'
+import { type HostPrefix, parseHostPrefix, parsePrefix } from '../address/prefix.ts'
 import { PluginError } from '../errors.ts'
 import { formatAllow } from '../policy/allow.ts'
 import type { CommandOf, Context, NetworkOptions } from './command.ts'
@@ -109,7 +109,7 @@ export function createNetwork(
   const parsed = { ...(groupName === undefined ? {} : { groupName }), ...parseCreation(state, command.options) }
   const prefix = state.pools.get(pool as PoolId)?.pool.prefix
   const hostPrefix = prefix ? parseHostPrefix(prefix, { allowDocumentation: true }) : context.prefix
-  const network = makeNetwork(state, command, parsed, parsePool(pool, hostPrefix), hostPrefix.text)
+  const network = makeNetwork(state, command, parsed, grantedGroup(state, pool, hostPrefix), hostPrefix.text)
   return {
     changes: [
       ...poolChanges(state, network.pool, network.prefix, network.group),
@@ -117,6 +117,16 @@ export function createNetwork(
       ...closing,
     ],
     reply: undefined,
+  }
+}
+
+/** The group of the network's pool. One that is no group's, while we granted none, is from another IPAM. */
+function grantedGroup(state: State, pool: string, prefix: HostPrefix): GroupBits {
+  try {
+    return parsePool(pool, prefix)
+  } catch (error) {
+    if (state.creation?.pool === undefined) throw new PluginError('IPAM_MISSING', pool)
+    throw error
   }
 }
 

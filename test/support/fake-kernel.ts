@@ -34,6 +34,19 @@ export class FakeKernel {
     }
   }
 
+  /** What it can, as the real one. */
+  repair(operations: readonly Operation[]): { operation: Operation; error: unknown }[] {
+    const failures: { operation: Operation; error: unknown }[] = []
+    for (const operation of operations) {
+      try {
+        this.apply([operation])
+      } catch (error) {
+        failures.push({ operation, error })
+      }
+    }
+    return failures
+  }
+
   /** What is there, condition by key. */
   dump(): Record<string, string> {
     return dumpOf(this.#items.values())

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, it, mock } from 'node:test'
 import { Turns } from '../../src/turns.ts'
 
 const PATIENCE = 5000
+const LIMIT = 8000
 
 /** Runs what is waiting for promises. */
 async function settle(): Promise<void> {
@@ -16,9 +17,19 @@ describe('Turns', () => {
   function start() {
     const entered: string[] = []
     const expired: string[] = []
-    const turns = new Turns(PATIENCE, () => expired.push(entered.at(-1) ?? 'nobody'))
-    const enter = (name: string) => turns.enter().then(() => entered.push(name))
-    return { turns, enter, entered, expired }
+    const refused: string[] = []
+    const turns = new Turns({
+      patience: PATIENCE,
+      expired: () => expired.push(entered.at(-1) ?? 'nobody'),
+      limit: LIMIT,
+      refused: () => new Error('busy'),
+    })
+    const enter = (name: string) =>
+      turns.enter().then(
+        () => entered.push(name),
+        () => refused.push(name),
+      )
+    return { turns, enter, entered, expired, refused }
   }
 
   it('lets the first in at once, and the others in the order of asking, one at a time', async () => {
@@ -44,6 +55,22 @@ describe('Turns', () => {
     void enter('c')
     await settle()
     assert.deepEqual(entered, ['a', 'b'])
+  })
+
+  it('turns away who waited too long, and does not let them in later', async () => {
+    const { turns, enter, entered, refused } = start()
+    for (const name of ['a', 'b', 'c']) void enter(name)
+    await settle()
+    mock.timers.tick(PATIENCE)
+    await settle()
+    assert.deepEqual([entered, refused], [['a', 'b'], []])
+    mock.timers.tick(LIMIT - PATIENCE)
+    await settle()
+    assert.deepEqual([entered, refused], [['a', 'b'], ['c']])
+    void enter('d')
+    turns.leave()
+    await settle()
+    assert.deepEqual([entered, refused], [['a', 'b', 'd'], ['c']])
   })
 
   it('ends a turn after its patience, not before, and tells its holder', async () => {
@@ -85,16 +112,16 @@ describe('Turns', () => {
 
   it('lets everybody through in the end when nobody ever leaves', async () => {
     const { enter, entered, expired } = start()
-    for (const name of ['a', 'b', 'c']) void enter(name)
-    for (let turn = 0; turn < 4; turn++) {
+    for (const name of ['a', 'b']) void enter(name)
+    for (let turn = 0; turn < 3; turn++) {
       await settle()
       mock.timers.tick(PATIENCE)
     }
     assert.deepEqual(
       [entered, expired],
       [
-        ['a', 'b', 'c'],
-        ['a', 'b', 'c'],
+        ['a', 'b'],
+        ['a', 'b'],
       ],
     )
   })
