@@ -273,6 +273,11 @@ const table = {
     () =>
       'slash64: a swarm manager cannot allocate slash64 networks, each host has its own prefix; write "docker network create --config-only" on each node, then --scope swarm --config-from',
   ],
+  TABLES_REFUSED: [
+    'conflict',
+    () =>
+      'slash64: the kernel does not let it write its nftables tables: another slash64 is running and owns them (stop it), or this one lacks CAP_NET_ADMIN (grant it)',
+  ],
 } as const satisfies Record<string, readonly [Kind, (...parts: string[]) => string]>
 
 export type ErrorCode = keyof typeof table

@@ -1,7 +1,7 @@
 // Composition root: configuration, state and kernel are brought together, brought into line, and only then the socket opens.
 import { randomInt, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { isNamespace } from 'nftables-js/netlink'
+import { isNamespace, isNetlinkError } from 'nftables-js/netlink'
 import { type Logger, pino } from 'pino'
 import {
   checkNotOnLink,
@@ -35,14 +35,17 @@ import { Store } from './store/store.ts'
 /** nf_conntrack_max of a kernel that has not loaded connection tracking yet; its usual value from 1 GB of memory on. */
 const CONNECTIONS = 262_144
 
-function main(): Promise<void> {
-  const config = parseConfig(process.env)
-  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  return run(config, log).catch(error => {
+async function main(): Promise<void> {
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  try {
+    const config = parseConfig(process.env)
+    log.level = config.logLevel
+    await run(config, log)
+  } catch (error) {
     if (error instanceof PluginError) log.fatal(error.message)
     else log.fatal({ err: error }, 'slash64 cannot run')
     process.exitCode = 1
-  })
+  }
 }
 
 async function run(config: Config, log: Logger): Promise<void> {
@@ -182,13 +185,21 @@ function bringIntoLine(
   const operations = diff(observe(kernel, wanted, known), wanted)
   for (const { operation, error } of kernel.repair(operations)) {
     const { verb, item } = operation
-    if (item.kind === 'table' || item.kind === 'element') throw error
+    if (item.kind === 'table' || item.kind === 'element') throw refusal(error)
     log.error({ err: error, verb, item }, 'could not be repaired')
   }
-  kernel.adopt(wanted)
+  try {
+    kernel.adopt(wanted)
+  } catch (error) {
+    throw refusal(error)
+  }
   if (operations.length > 0) log.info(summary(operations), 'brought the kernel into line')
   const loaded = operations.some(({ item }) => item.kind === 'table')
   return loaded || !known ? { ...record, ruleset: { boot, ...recordTables(kernel, wanted) } } : record
+}
+
+function refusal(error: unknown): unknown {
+  return isNetlinkError(error, 'EPERM') ? new PluginError('TABLES_REFUSED') : error
 }
 
 function summary(operations: readonly { verb: string; item: Item }[]): Record<string, number> {
