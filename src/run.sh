@@ -6,10 +6,17 @@ cd "$(dirname "$0")/.."
 export HOME="${HOME:-/root}"
 
 mark=node_modules/.package-lock.json
-if [ ! -f "$mark" ] || [ package-lock.json -nt "$mark" ]; then
-  echo "slash64: installing the npm packages of package-lock.json" >&2
-  npm ci --no-audit --no-fund --loglevel=error >&2
-  touch "$mark"
+stale() { [ ! -f "$mark" ] || [ package-lock.json -nt "$mark" ]; }
+if stale; then
+  mkdir -p .cache
+  exec 9>.cache/npm.lock
+  flock 9
+  if stale; then
+    echo "slash64: installing the npm packages of package-lock.json" >&2
+    npm ci --no-audit --no-fund --loglevel=error >&2
+    touch "$mark"
+  fi
+  exec 9>&-
 fi
 
 recent() { "$1" -e 'process.exit(process.versions.node.split(".")[0] >= 24 ? 0 : 1)' 2>/dev/null; }
