@@ -1,4 +1,5 @@
 // The plugin's HTTP server: one generic handler over the table of routes.
+import type { Socket } from 'node:net'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
@@ -40,6 +41,7 @@ export function createServer({ submit, log, deadline = 10_000 }: ServerOptions):
   })
   // Fastify takes the option 0 for its default. Go keeps idle connections for 30 s: it has to be the side that closes.
   app.server.keepAliveTimeout = 0
+  endConnectionsOnClose(app)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request: FastifyRequest, stream: AsyncIterable<Buffer>) => readBody(stream))
   app.setErrorHandler<FastifyError>((error, _request, reply) => sendError(reply, unreadable(error), log))
@@ -50,6 +52,26 @@ export function createServer({ submit, log, deadline = 10_000 }: ServerOptions):
     app.post(method.path, (request, reply) => handle(method, request.body, reply, log, deadline))
   }
   return app
+}
+
+/**
+ * Closing waits for answers that are owed, and for nothing else. Go opens connections that it then may not need, and keeps them and the used ones
+ * for 30 s (net/http Transport); Node takes one on which nothing came yet for busy, and keeps one alive whose answer goes out while it closes.
+ */
+function endConnectionsOnClose(app: FastifyInstance): void {
+  const connections = new Set<Socket>()
+  let closing = false
+  app.server.on('connection', socket => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  app.addHook('preClose', async () => {
+    closing = true
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+  })
+  app.addHook('onResponse', async () => {
+    if (closing) app.server.closeIdleConnections()
+  })
 }
 
 function methods(submit: Submit): Method[] {

@@ -73,7 +73,9 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     await using inside = await Talk.begin(host, store, 5432, await inspect(host, 'front', '{{.State.Pid}}'))
     await using outside = await Talk.begin(topology.internet, front, 80)
     const before = host.slash64.log().length
+    const began = performance.now()
     const code = await host.stopSlash64(signal)
+    assert.ok(performance.now() - began < 2000, 'it does not wait for connections that dockerd keeps')
     if (signal === 'SIGTERM') assert.equal(code, 0)
     await closed()
     await stage.startSlash64()

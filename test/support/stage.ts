@@ -65,21 +65,23 @@ export class Stage implements AsyncDisposable {
 
   /** Starts what a test that failed did not start again. */
   async resume(): Promise<void> {
-    const running = (look: () => unknown): boolean => {
-      try {
-        look()
-        return true
-      } catch {
-        return false
-      }
-    }
-    if (!running(() => this.host.slash64)) await this.startSlash64()
-    if (!running(() => this.host.dockerd)) await this.startDockerd()
+    if (!runs(() => this.host.slash64)) await this.startSlash64()
+    if (!runs(() => this.host.dockerd)) await this.startDockerd()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.topology.dispose()
     await this.host.dispose()
+  }
+}
+
+/** Whether a daemon of a host is running, such as `runs(() => host.slash64)`: the getter throws when it is not. */
+export function runs(daemon: () => unknown): boolean {
+  try {
+    daemon()
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,7 +1,10 @@
 // A table in a canonical form, to tell whether its rules are still what they were. What changes by itself (handles,
 // counters, elements of named sets, names of anonymous sets) is left out, as are comments.
+import { compileRule } from './compile.ts'
 import { readExpressions, type SetInfo, type TableInfo } from './dumps.ts'
-import { attributeMap, parseAttributes, readString } from './netlink/index.ts'
+import { writeExpressions } from './expressions.ts'
+import type { Family, Rule } from './model.ts'
+import { attributeMap, parseAttributes, readString, Writer } from './netlink/index.ts'
 import { CHAIN, DESCRIPTION, ELEMENT, ELEMENTS, EXPRESSION, HOOK, RULE, SET } from './wire.ts'
 
 /** The dumps of one table: payloads from the family header on. */
@@ -68,7 +71,8 @@ function oneText(value: Buffer, anonymous: ReadonlyMap<string, string>): string 
   return expressionText(name ? readString(name) : '', data, anonymous)
 }
 
-function expressionsText(list: Buffer, anonymous: ReadonlyMap<string, string>): string {
+/** The expressions of a rule, `list` being the value of its NFTA_RULE_EXPRESSIONS. `anonymous`: what stands for the sets that have no name. */
+export function expressionsText(list: Buffer, anonymous: ReadonlyMap<string, string>): string {
   return readExpressions(list)
     .map(({ name, data }) => expressionText(name, data, anonymous))
     .join(';')
@@ -103,4 +107,13 @@ export function describeTable({ table, chains, sets, rules }: TableDump): string
     ...named.map(({ info, payload }) => `set ${info.name} ${setText(payload, false)}`).sort(),
     ...[...byChain].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, list]) => list),
   ]
+}
+
+/** A rule in the form of `expressionsText`. Throws TypeError where it has a set without a name: such a set is one of its rule only. */
+export function ruleText(family: Family, rule: Rule): string {
+  const { sets, expressions } = compileRule(family, rule)
+  if (sets.length > 0) throw new TypeError('a rule with a { … } of its own cannot be looked for: use a named set')
+  const writer = new Writer()
+  writeExpressions(writer, RULE.expressions, expressions, () => 0)
+  return expressionsText(attributeMap(writer.bytes).get(RULE.expressions) ?? Buffer.alloc(0), new Map())
 }

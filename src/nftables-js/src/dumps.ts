@@ -1,5 +1,6 @@
 // What the kernel tells about tables, chains, sets and rules, as values.
 import { dataTypeById, type TypeName } from './datatypes.ts'
+import { verdictName } from './expressions.ts'
 import { hookName } from './messages.ts'
 import type { Chain, ChainType, Family, NamedSet, SetFlag, TableFlag, TableRef } from './model.ts'
 import { attributeMap, parseAttributes, readString } from './netlink/index.ts'
@@ -7,6 +8,7 @@ import { readComment, USERDATA } from './userdata.ts'
 import {
   CHAIN,
   COUNTER,
+  DATA,
   DATA_TYPE_VERDICT,
   DESCRIPTION,
   EXPRESSION,
@@ -17,6 +19,7 @@ import {
   SET_FLAG,
   TABLE,
   TABLE_FLAG,
+  VERDICT,
 } from './wire.ts'
 
 /** A table as the kernel has it. `owner` is the netlink port id of the socket that owns it. */
@@ -35,12 +38,16 @@ export interface SetInfo extends NamedSet {
   readonly anonymous: boolean
   readonly known: boolean
 }
-/** A rule as the kernel has it. `counter` sums up its counter statements; `expressions` are the raw attributes. */
+/**
+ * A rule as the kernel has it. `counter` sums up its counter statements; `expressions` are the raw attributes. `always`: what becomes of every packet
+ * that reaches it (the `reject` of iptables-nft included); absent for a rule that looks at the packet first, or sends it on.
+ */
 export interface RuleInfo {
   readonly chain: string
   readonly handle: bigint
   readonly comment?: string
   readonly counter?: { readonly packets: number; readonly bytes: number }
+  readonly always?: 'accept' | 'drop' | 'reject'
   readonly expressions: Buffer
 }
 
@@ -176,17 +183,37 @@ function readCounter(list: Buffer): RuleInfo['counter'] {
   return { packets: sum(COUNTER.packets), bytes: sum(COUNTER.bytes) }
 }
 
+const TARGET_NAME = 1
+const IMMEDIATE_DATA = 2
+/** Expressions that let every packet go on to the next one. */
+const passive = new Set(['counter', 'log'])
+
+function readAlways(list: Buffer): RuleInfo['always'] {
+  const [end, ...more] = readExpressions(list).filter(({ name }) => !passive.has(name))
+  if (!end || more.length > 0) return undefined
+  const attributes = attributeMap(end.data)
+  if (end.name === 'reject') return 'reject'
+  if (end.name === 'target') return text(attributes, TARGET_NAME) === 'REJECT' ? 'reject' : undefined
+  const data = end.name === 'immediate' ? attributes.get(IMMEDIATE_DATA) : undefined
+  const verdict = data && attributeMap(data).get(DATA.verdict)
+  const code = verdict && attributeMap(verdict).get(VERDICT.code)?.readInt32BE(0)
+  const name = code === undefined ? undefined : verdictName(code)
+  return name === 'accept' || name === 'drop' ? name : undefined
+}
+
 /** A dumped rule. */
 export function readRule(payload: Buffer): RuleInfo {
   const attributes = attributeMap(payload, HEADER)
   const expressions = attributes.get(RULE.expressions) ?? Buffer.alloc(0)
   const comment = readComment(attributes.get(RULE.userdata))
   const counter = readCounter(expressions)
+  const always = readAlways(expressions)
   return {
     chain: text(attributes, RULE.chain) ?? '',
     handle: u64(attributes, RULE.handle),
     ...(comment !== undefined && { comment }),
     ...(counter && { counter }),
+    ...(always && { always }),
     expressions,
   }
 }

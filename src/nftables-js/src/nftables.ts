@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:os'
 import { toBatch } from './batch.ts'
-import { describeTable } from './describe.ts'
+import { describeTable, expressionsText, ruleText } from './describe.ts'
 import {
   type ChainInfo,
   type RuleInfo,
@@ -16,7 +16,7 @@ import {
 import { parseElements, readElements } from './elements.ts'
 import { Overlay } from './emulation.ts'
 import { layoutOf } from './layout.ts'
-import { type Element, type Family, type NamedSet, type TableRef, tableText } from './model.ts'
+import { type Element, type Family, type NamedSet, type Rule, type TableRef, tableText } from './model.ts'
 import { ChangeReader, type Monitor } from './monitor.ts'
 import { type Batch, isNetlinkError, NetlinkError, NetlinkSocket, type SocketOptions } from './netlink/index.ts'
 import { type Features, probe } from './probe.ts'
@@ -119,9 +119,18 @@ export class Nftables implements Disposable {
     return dumpParts(this.#socket, 'sets', table).map(readSet)
   }
 
-  /** The rules of a table, chain by chain and in order. An absent table has none. */
-  listRules(table: TableRef): RuleInfo[] {
-    return dumpParts(this.#socket, 'rules', table).map(readRule)
+  /** The rules of a table, chain by chain and in order, or those of one chain. An absent table or chain has none. */
+  listRules(table: TableRef, chain?: string): RuleInfo[] {
+    return dumpParts(this.#socket, 'rules', table, chain).map(readRule)
+  }
+
+  /**
+   * The first rule of a chain that says the same, whoever wrote it; undefined when there is none. Counts and comments do not matter, but whether it
+   * counts does. Throws TypeError for a rule with a `{ … }` of its own.
+   */
+  findRule(table: TableRef, chain: string, rule: Rule): RuleInfo | undefined {
+    const wanted = ruleText(table.family, rule)
+    return this.listRules(table, chain).find(({ expressions }) => expressionsText(expressions, new Map()) === wanted)
   }
 
   /** The elements of a set, in no order (those of interval sets are sorted). Throws ENOENT when there is no such set. */

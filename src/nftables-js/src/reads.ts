@@ -23,13 +23,14 @@ export function dumpChains(socket: NetlinkSocket, table: TableRef): Buffer[] {
   return all.filter(payload => tableOfChain(payload) === table.name)
 }
 
-/** The sets or rules of a table; none when there is no such table. */
-export function dumpParts(socket: NetlinkSocket, what: 'sets' | 'rules', table: TableRef): Buffer[] {
+/** The sets or rules of a table, or the rules of one of its chains; none when there is no such table or chain. */
+export function dumpParts(socket: NetlinkSocket, what: 'sets' | 'rules', table: TableRef, chain?: string): Buffer[] {
   const [type, attribute] = what === 'sets' ? [MSG.getSet, SET.table] : [MSG.getRule, RULE.table]
   try {
     return payloads(socket, `list ${what} of table ${tableText(table)}`, type, w => {
       messages.header(w, table.family)
       messages.name(w, attribute, table.name)
+      if (chain !== undefined) messages.name(w, RULE.chain, chain)
     })
   } catch (error) {
     if (isNetlinkError(error, 'ENOENT')) return []

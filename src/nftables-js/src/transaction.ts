@@ -149,10 +149,12 @@ export class Transaction {
 
   /** Appends a rule to a chain. Throws TypeError or RangeError when a statement cannot be. */
   addRule(table: TableRef, chain: string, rule: Rule): this {
-    const compiled = compileRule(table.family, rule)
-    const text = `add rule ${tableText(table)} ${chain}${rule.comment === undefined ? '' : ` "${rule.comment}"`}`
-    this.#operations.push(sink => writeRule(sink, text, table, chain, rule, compiled))
-    return this
+    return this.#rule('add', NLM_F_APPEND, table, chain, rule)
+  }
+
+  /** The same at the head of the chain. */
+  insertRule(table: TableRef, chain: string, rule: Rule): this {
+    return this.#rule('insert', 0, table, chain, rule)
   }
 
   /** Deletes the rule with the handle (see `Nftables.listRules`). */
@@ -201,6 +203,14 @@ export class Transaction {
     return this
   }
 
+  #rule(verb: string, where: number, table: TableRef, chain: string, rule: Rule): this {
+    const compiled = compileRule(table.family, rule)
+    const comment = rule.comment === undefined ? '' : ` "${rule.comment}"`
+    const text = `${verb} rule ${tableText(table)} ${chain}${comment}`
+    this.#operations.push(sink => writeRule(sink, { text, where, table, chain, rule, compiled }))
+    return this
+  }
+
   #elements(
     verb: string,
     type: number,
@@ -227,7 +237,17 @@ function takePresent(emulation: Emulation, table: TableRef, set: NamedSet, eleme
   })
 }
 
-function writeRule(sink: Sink, text: string, table: TableRef, chain: string, rule: Rule, compiled: CompiledRule): void {
+interface RuleMessage {
+  readonly text: string
+  /** NLM_F_APPEND for the end of the chain, 0 for its head. */
+  readonly where: number
+  readonly table: TableRef
+  readonly chain: string
+  readonly rule: Rule
+  readonly compiled: CompiledRule
+}
+
+function writeRule(sink: Sink, { text, where, table, chain, rule, compiled }: RuleMessage): void {
   const ids = new Map<object, number>()
   for (const set of compiled.sets) {
     const id = sink.nextSetId()
@@ -235,7 +255,7 @@ function writeRule(sink: Sink, text: string, table: TableRef, chain: string, rul
     sink.message(text, MSG.newSet, NLM_F_CREATE, w => messages.anonymousSet(w, table, set, id))
     sink.message(text, MSG.newElement, NLM_F_CREATE, w => messages.anonymousElements(w, table, set, id))
   }
-  sink.message(text, MSG.newRule, NLM_F_CREATE | NLM_F_APPEND, w =>
+  sink.message(text, MSG.newRule, NLM_F_CREATE | where, w =>
     messages.rule(w, table, chain, rule, compiled, set => ids.get(set) ?? 0),
   )
 }
