@@ -47,11 +47,14 @@ function setText(payload: Buffer, anonymous: boolean): string {
   return `${attributesText(payload, definition, HEADER)} ${attributesText(description, described)}`
 }
 
-/** The expressions that refer to a set by name carry it in attribute 1; an anonymous one stands in with its content. */
+/**
+ * The expressions that refer to a set by name carry it in attribute 1; an anonymous one stands in with its content. An attribute of zeros is the same
+ * as none: of some the kernel tells only what is not zero, of others it tells zero where nothing was said.
+ */
 function expressionText(name: string, data: Buffer, anonymous: ReadonlyMap<string, string>): string {
   if (name === 'counter' || name === 'last') return name
   const parts = parseAttributes(data)
-    .filter(({ type }) => name !== 'quota' || type !== QUOTA_CONSUMED)
+    .filter(({ type, value }) => value.some(byte => byte !== 0) && (name !== 'quota' || type !== QUOTA_CONSUMED))
     .sort((a, b) => a.type - b.type)
     .map(({ type, value }) => {
       if ((name === 'lookup' || name === 'dynset') && type === SET_NAME) {
@@ -109,11 +112,29 @@ export function describeTable({ table, chains, sets, rules }: TableDump): string
   ]
 }
 
-/** A rule in the form of `expressionsText`. Throws TypeError where it has a set without a name: such a set is one of its rule only. */
+/**
+ * A rule in the form of `expressionsText`. Throws TypeError for what cannot be compared: a set without a name is one of its rule only, and of a dynset
+ * with statements the kernel does not tell all.
+ */
 export function ruleText(family: Family, rule: Rule): string {
   const { sets, expressions } = compileRule(family, rule)
   if (sets.length > 0) throw new TypeError('a rule with a { … } of its own cannot be looked for: use a named set')
+  if (rule.statements.some(({ kind }) => kind === 'dynset'))
+    throw new TypeError('a rule with a dynset cannot be looked for')
   const writer = new Writer()
   writeExpressions(writer, RULE.expressions, expressions, () => 0)
+  clearNested(writer.bytes)
   return expressionsText(attributeMap(writer.bytes).get(RULE.expressions) ?? Buffer.alloc(0), new Map())
+}
+
+const NLA_F_NESTED = 0x8000
+
+/** The kernel's nf_tables takes NLA_F_NESTED, and sets it nowhere. */
+function clearNested(bytes: Buffer): void {
+  for (let at = 0; at + 4 <= bytes.length; at += (bytes.readUInt16LE(at) + 3) & ~3) {
+    const type = bytes.readUInt16LE(at + 2)
+    if ((type & NLA_F_NESTED) === 0) continue
+    bytes.writeUInt16LE(type & ~NLA_F_NESTED, at + 2)
+    clearNested(bytes.subarray(at + 4, at + bytes.readUInt16LE(at)))
+  }
 }

@@ -125,8 +125,8 @@ export class Nftables implements Disposable {
   }
 
   /**
-   * The first rule of a chain that says the same, whoever wrote it; undefined when there is none. Counts and comments do not matter, but whether it
-   * counts does. Throws TypeError for a rule with a `{ … }` of its own.
+   * The first rule of a chain that says the same in the same instructions, whoever wrote it; undefined when there is none. Counts and comments do not
+   * matter, but whether it counts does. Throws TypeError for a rule with a dynset or a `{ … }` of its own.
    */
   findRule(table: TableRef, chain: string, rule: Rule): RuleInfo | undefined {
     const wanted = ruleText(table.family, rule)
