@@ -136,6 +136,14 @@ export function linkName(endpointId: string): string {
   return LINK_PREFIX + hex
 }
 
+/**
+ * The name on the host of a container's end that the engine is to move, until it does and after it moved it back: `c64` and the same digits. It must
+ * not begin like the host's end, which rules and observers know by that. Throws INTERNAL likewise.
+ */
+export function movedName(endpointId: string): string {
+  return `c64${linkName(endpointId).slice(LINK_PREFIX.length)}`
+}
+
 function digest(tag: string, text: string): Buffer {
   return createHash('sha256').update(`${tag}\0${text}`).digest()
 }
