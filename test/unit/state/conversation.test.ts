@@ -7,9 +7,9 @@ import { parseEndpointAddress } from '../../../src/address/plan.ts'
 import { PluginError } from '../../../src/errors.ts'
 import { formatAllow } from '../../../src/policy/allow.ts'
 import type { Command } from '../../../src/state/command.ts'
-import type { NetworkId, PoolId } from '../../../src/state/model.ts'
+import type { EndpointId, NetworkId, PoolId } from '../../../src/state/model.ts'
 import { LEASE_MS } from '../../../src/state/numbers.ts'
-import type { PoolUse, State } from '../../../src/state/state.ts'
+import type { GroupUse, PoolUse, State } from '../../../src/state/state.ts'
 import { releasePool, World } from '../../support/commands.ts'
 import { conversation, type Event } from '../../support/sequences.ts'
 
@@ -158,19 +158,29 @@ function groupsOf(state: State) {
 }
 
 function recomputedGroups(state: State): ReturnType<typeof groupsOf> {
-  const groups = new Map<GroupBits, { name: string | undefined; allow: string; networks: Set<NetworkId> }>()
-  for (const { id, group, groupName, allow } of state.networks.values()) {
+  const groups = new Map<
+    GroupBits,
+    Omit<GroupUse, 'allow' | 'networks'> & { allow: string; networks: Set<NetworkId> }
+  >()
+  for (const { id, group, groupName, allow, internal } of state.networks.values()) {
     const before = groups.get(group)
     const networks = (before?.networks ?? new Set<NetworkId>()).add(id)
-    groups.set(group, { name: before?.name ?? groupName, allow: formatAllow(allow), networks })
+    groups.set(group, {
+      name: before?.name ?? groupName,
+      allow: formatAllow(allow),
+      internal: internal === true,
+      networks,
+    })
   }
   return groups
 }
 
-function recomputedSandboxes(state: State): Map<string, string> {
-  return new Map(
-    [...state.endpoints.values()].flatMap(({ id, sandbox }) => (sandbox === undefined ? [] : [[sandbox, id]])),
-  )
+function recomputedSandboxes(state: State): State['sandboxes'] {
+  const sandboxes = new Map<string, Set<EndpointId>>()
+  for (const { id, sandbox } of state.endpoints.values()) {
+    if (sandbox !== undefined) sandboxes.set(sandbox, (sandboxes.get(sandbox) ?? new Set()).add(id))
+  }
+  return sandboxes
 }
 
 function checkPool(state: State, id: PoolId, use: PoolUse): void {

@@ -18,6 +18,7 @@ import {
   published,
   releaseAddress,
   requestAddress,
+  settle,
   World,
 } from '../../support/commands.ts'
 
@@ -195,12 +196,42 @@ describe('Join', () => {
     assert.deepEqual(world.decide(join(1, 1, SANDBOX)), { changes: [], reply: { gateway } })
   })
 
-  it('refuses a second slash64 network in one sandbox, also after a restart', () => {
+  it('has the engine move every link but the first of a sandbox, also after a restart', () => {
+    const world = created()
+    world.endpoint(2, 3, world.network(2, 'db'))
+    world.run(join(1, 1, SANDBOX))
+    world.crash()
+    const { moved } = world.run(join(2, 3, SANDBOX))
+    assert.equal(moved?.link, `c64${'3'.padStart(12, '0')}`)
+    assert.match(moved?.connected ?? '', /^fe80::.*\/128$/)
+    assert.equal(world.state.endpoints.get(endpointId(3))?.moved, true)
+  })
+
+  it('has the engine move a link into a sandbox in which one was born before, and where the network wants it', () => {
+    const used = created()
+    used.context = { ...used.context, sandboxUsed: true }
+    assert.ok(used.run(join(1, 1, SANDBOX)).moved)
+    const wanted = created()
+    wanted.context = { ...wanted.context, birth: 'engine' }
+    assert.ok(wanted.run(join(1, 1, SANDBOX)).moved)
+  })
+
+  it('refuses two addresses of one group in one sandbox', () => {
     const world = created()
     world.run(join(1, 1, SANDBOX))
-    world.fails(join(1, 2, SANDBOX), 'SANDBOX_SECOND', 'one slash64 network', 'take it off the other')
-    world.crash()
-    world.fails(join(1, 2, SANDBOX), 'SANDBOX_SECOND')
+    world.fails(join(1, 2, SANDBOX), 'GROUP_DOUBLE', '"web"', 'one network of a group only')
+  })
+
+  it('settles a moved link once, and a born one never', () => {
+    const world = created()
+    world.run(join(1, 1, SANDBOX))
+    assert.deepEqual(world.decide(settle(1, 1)).changes, [])
+    world.endpoint(2, 3, world.network(2, 'db'))
+    world.run(join(2, 3, SANDBOX))
+    assert.equal(world.decide(settle(2, 3)).changes.length, 1)
+    world.run(settle(2, 3))
+    assert.deepEqual(world.decide(settle(2, 3)).changes, [])
+    assert.deepEqual(world.decide(settle(2, 9)).changes, [])
   })
 
   it('refuses what is not there or elsewhere', () => {
