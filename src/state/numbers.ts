@@ -1,14 +1,12 @@
 // Which endpoint number comes next in a pool: the next one never used, so that nothing in the world still talks to its last holder; then the one
 // that has been free for longest; then one whose lease nobody took up.
-import { createHash } from 'node:crypto'
+import { endpointNumber } from '../address/plan.ts'
 import { PluginError } from '../errors.ts'
 import type { Change } from './model.ts'
 import { LAST_NUMBER, type PoolUse } from './state.ts'
 
 /** After this long without an endpoint a lease is taken for lost (dockerd gave up in between, or its release never came). */
 export const LEASE_MS = 10 * 60 * 1000
-/** Part of what users rely on: the same name gets the same address over all versions. */
-const NAME_TAG = 'slash64 endpoint v1\0'
 /** Numbers are reserved on disk in steps of this many: one write for so many containers. */
 const STEP = 256
 
@@ -46,7 +44,7 @@ function fresh({ next }: PoolUse): number | undefined {
 
 /** The number that a name stands for on every day (engine 29 and later tell it), unless somebody has it: then the name gets any other. */
 function named(use: PoolUse, name: string, now: number): number | undefined {
-  const number = 1 + (createHash('sha256').update(`${NAME_TAG}${name}`).digest().readUInt32BE() % LAST_NUMBER)
+  const number = endpointNumber(name)
   const lease = use.leases.get(number)
   return use.endpoints.has(number) || (lease && now - lease.since < LEASE_MS) ? undefined : number
 }

@@ -199,8 +199,6 @@ suite('kernel', () => {
           peer: {
             name: `net${n}`,
             mac: `02:00:00:00:0a:${n.toString(16).padStart(2, '0')}`,
-            address: `2001:db8:1:a:0:1:2:${n + 1}`,
-            groupPrefix: `2001:db8:1:a:0:1:${n + 16}:0/112`,
           },
         })
         const links = Array.from({ length: 50 }, (_, n) => link(n))

@@ -7,12 +7,13 @@ import { type HostPrefix, parseHostPrefix } from '../../src/address/prefix.ts'
 import { diff } from '../../src/dataplane/diff.ts'
 import { hostItems } from '../../src/dataplane/host.ts'
 import type { Item } from '../../src/dataplane/item.ts'
-import { BORN_NAME, project } from '../../src/dataplane/project.ts'
+import { project } from '../../src/dataplane/project.ts'
 import { hostTables, type RulesetOptions } from '../../src/dataplane/ruleset.ts'
 import { Kernel } from '../../src/kernel/kernel.ts'
 import { parseAllow } from '../../src/policy/allow.ts'
 import type { PublishedPort } from '../../src/policy/published.ts'
 import type { Endpoint, EndpointId, Network, NetworkId, PoolId } from '../../src/state/model.ts'
+import { bornName } from '../../src/state/names.ts'
 import { loadedState, type State } from '../../src/state/state.ts'
 import type { Netns } from './netns.ts'
 import { nftCommands } from './nft.ts'
@@ -105,7 +106,7 @@ export class Host implements Disposable {
       boot: 'test',
     }
     this.#endpoints.set(name, endpoint)
-    return { ns: sandbox, link: BORN_NAME, mac: endpoint.mac, via: hostMac(id), address: endpoint.address }
+    return { ns: sandbox, link: bornName(network), mac: endpoint.mac, via: hostMac(id), address: endpoint.address }
   }
 
   /** Changes an endpoint, or with undefined removes it; takes effect with the next apply(). */

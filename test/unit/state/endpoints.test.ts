@@ -32,6 +32,8 @@ function webWorld(): World {
   return world
 }
 
+const SYSCTLS = 'com.docker.network.endpoint.sysctls'
+
 describe('RequestAddress', () => {
   it('hands out the numbers from 1 on, always as a /128', () => {
     const world = webWorld()
@@ -138,8 +140,12 @@ describe('CreateEndpoint', () => {
     ['another length', createEndpoint(1, 2, `${at(2)}/112`), 'ADDRESS_INVALID', `${at(2)}/112`, 'write'],
     ['another pool', createEndpoint(1, 2, '2001:db8::1/128'), 'ENDPOINT_ADDRESS_INVALID', '"2001:db8::1"', WEB],
     ['an option', option('allow', 'web'), 'OPTION_LATER', '"allow"', 'leave it out'],
-    ['a typing error', option('alow', 'web'), 'OPTION_UNKNOWN', '"alow"', 'known: none'],
-    ['a sysctl', option('com.docker.network.endpoint.sysctls', 'x'), 'OPTION_LATER', 'sysctls"', 'leave it out'],
+    ['a typing error', option('alow', 'web'), 'OPTION_UNKNOWN', '"alow"', 'known: com.docker.network.endpoint.sysctls'],
+    ['a sysctl that is none', option(SYSCTLS, 'x'), 'OPTION_SYSCTL', '"x"', 'write net.ipv6.conf.IFNAME.NAME=VALUE'],
+    ['a sysctl of another link', option(SYSCTLS, 'net.ipv6.conf.eth0.a=1'), 'OPTION_SYSCTL', 'eth0', 'IFNAME'],
+    ['a sysctl with a path', option(SYSCTLS, 'net.ipv6.conf.ifname.../x=1'), 'OPTION_SYSCTL', 'IFNAME'],
+    ['disable_ipv6', option(SYSCTLS, 'net.ipv6.conf.ifname.disable_ipv6=1'), 'OPTION_SYSCTL', 'leave it out'],
+    ['a name for the link', option('com.docker.network.endpoint.ifname', 'lab0'), 'OPTION_IFNAME', '"lab0"', '-o com'],
     ['a host address', ports({ hostIp: '192.0.2.1' }), 'PUBLISH_ADDRESS', '"192.0.2.1"', 'write -p 80:80'],
     ['a protocol', ports({ protocol: 47 }), 'PUBLISH_PROTOCOL', '"47"', 'write tcp, udp or sctp'],
     ['port 0', ports({ port: 0 }), 'PUBLISH_PORT', '"0/tcp"', 'write a port'],
