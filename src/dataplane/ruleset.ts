@@ -279,9 +279,10 @@ const groupRules: Rule[] = [
   bare(goto('deny')),
 ]
 
-/** From or to an internal group: nothing but its own members, whatever is published or allowed. */
+/** From or to an internal group: nothing but its own members, whatever is published or allowed. Bits are a group's in the fleet only, at both ends. */
 const insideRules: Rule[] = [
   bare(notInSet(ip6('saddr'), 'fleet'), goto('closed')),
+  bare(notInSet(ip6('daddr'), 'fleet'), goto('deny')),
   bare(not(meta('iifname'), OURS), is(mask(ip6('saddr'), LOCAL_BIT), LOCAL_BIT), goto('deny')),
   rule(
     'inside an internal group',

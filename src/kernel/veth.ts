@@ -4,6 +4,7 @@ import { Batch, inNamespace, isNamespace, NetlinkSocket } from 'nftables-js/netl
 import { linkSettings } from '../dataplane/host.ts'
 import type { EndItem, LinkItem } from '../dataplane/item.ts'
 import { PluginError } from '../errors.ts'
+import type { LinkSysctl } from '../state/model.ts'
 import { addAddress } from './rtnetlink/address.ts'
 import { createVeth, getLink, type Link, listLinks, setLink } from './rtnetlink/link.ts'
 import { addNeighbour } from './rtnetlink/neighbour.ts'
@@ -14,6 +15,8 @@ import type { SysctlTree } from './sysctl.ts'
 export const ROUTE_PROTOCOL = 64
 
 const LOOPBACK = 1
+/** The source of a socket that is not bound, for which a route is looked up before it is chosen (ip6_dst_lookup_tail in net/ipv6/ip6_output.c). */
+const UNDECIDED = '::/128'
 /** Alias of a sandbox's loopback link, for as long as the sandbox lives: a link was born in it. */
 const MARK = 'slash64: a link was born here'
 
@@ -45,9 +48,11 @@ export function finishHostEnd(socket: NetlinkSocket, sysctl: SysctlTree, link: L
 }
 
 /**
- * The container's end, known by `hostIndex`, the index of the host's. The default route stays the engine's to choose; ours is one for this source
- * address only, and one to the group, so that the address is used for its own group and answers over its own link whatever other networks the
- * container has. Where the network is internal there is no default route, but the ones to `fleet`.
+ * The container's end, known by `hostIndex`, the index of the host's. The default route stays the engine's to choose. Ours are one for this source
+ * address only, so that it answers over its own link, whoever asks, and one to the group for those who have no source address yet, so that they take
+ * this one for its own group: whatever other networks the container has. Where the network is internal the first leads to the group and the prefixes of
+ * `fleet` only; without a source it would carry what other networks may reach into the group that reaches nobody. May repeat. Throws SANDBOX_GONE when no such link is in the
+ * sandbox, OPTION_SYSCTL when the kernel does not take a setting, and NetlinkError.
  */
 export function finishEnd(sysctl: SysctlTree, end: EndItem, hostIndex: number, fleet: readonly string[]): void {
   inNamespace(end.sandbox, () => {
@@ -58,29 +63,36 @@ export function finishEnd(sysctl: SysctlTree, end: EndItem, hostIndex: number, f
     const batch = new Batch(1024)
     if (end.born) {
       sysctl.write(['net', 'ipv6', 'conf', link.name, 'disable_ipv6'], '0')
+      // While it is down and before the mark, as the engine does: a sandbox whose settings were refused is as it was.
+      for (const one of end.born.sysctls) setLinkSysctl(sysctl, link.name, one)
       setLink(batch, { index: LOOPBACK }, { alias: MARK })
       setLink(batch, { index }, { addrGenMode: 'none', up: true })
-      addAddress(batch, { index, address: end.address, prefixLength: 128, nodad: true })
-      addRoute(batch, { index, protocol: ROUTE_PROTOCOL, destination: `${end.gateway.address}/128` })
+      addAddress(batch, { index, address: end.address, prefixLength: 128, nodad: true, verb: 'replace' })
+      addRoute(batch, { index, protocol: ROUTE_PROTOCOL, destination: `${end.gateway.address}/128`, verb: 'replace' })
     }
     addNeighbour(batch, { index, address: end.gateway.address, mac: end.gateway.mac })
     addRoutes(batch, end, index, fleet)
     socket.request(batch)
-    for (const { path, value } of end.born?.sysctls ?? []) {
-      sysctl.write(
-        path.map(segment => (segment === 'IFNAME' ? link.name : segment)),
-        value,
-      )
-    }
   })
+}
+
+function setLinkSysctl(sysctl: SysctlTree, link: string, { path, value }: LinkSysctl): void {
+  try {
+    sysctl.write(
+      path.map(segment => (segment === 'IFNAME' ? link : segment)),
+      value,
+    )
+  } catch (error) {
+    throw new PluginError('OPTION_SYSCTL', `${path.join('.')}=${value}`, (error as Error).message)
+  }
 }
 
 function addRoutes(batch: Batch, end: EndItem, index: number, fleet: readonly string[]): void {
   const gateway = end.gateway.address
-  const own = { index, gateway, protocol: ROUTE_PROTOCOL }
-  const prefixes = end.internal ? new Set([...end.prefixes, ...fleet]) : end.prefixes
-  for (const destination of prefixes) addRoute(batch, { ...own, destination })
-  if (!end.internal) addRoute(batch, { ...own, destination: '::/0', source: `${end.address}/128` })
+  const own = { index, gateway, protocol: ROUTE_PROTOCOL, verb: 'replace' } as const
+  for (const destination of end.prefixes) addRoute(batch, { ...own, destination, source: UNDECIDED })
+  for (const destination of end.internal ? [...end.prefixes, ...fleet] : ['::/0'])
+    addRoute(batch, { ...own, destination, source: `${end.address}/128` })
 }
 
 /** True when a link was born in this sandbox before, whether or not it is still there; false for what is no sandbox. */

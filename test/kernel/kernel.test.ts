@@ -57,7 +57,7 @@ suite('kernel', () => {
       const before = dump(host, sandboxes)
       const operations = diff(
         host.items,
-        host.items.filter(({ kind }) => !['link', 'route', 'neighbour'].includes(kind)),
+        host.items.filter(({ kind }) => !['link', 'end', 'route', 'neighbour'].includes(kind)),
       )
       host.ns.enter(() => host.kernel.apply(operations))
       host.ns.enter(() => host.kernel.apply(inverse(operations)))
@@ -98,7 +98,7 @@ suite('kernel', () => {
       const kinds = missing
         .filter(({ item }) => item.kind !== 'table' && item.kind !== 'element')
         .map(({ item }) => item.kind)
-      assert.deepEqual(kinds, ['link', 'neighbour', 'route'], 'of the broken link only')
+      assert.deepEqual(kinds, ['link', 'end', 'neighbour', 'route'], 'of the broken link only')
     }))
 
   test('what is observed after apply is what was projected', () =>

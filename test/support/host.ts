@@ -30,7 +30,7 @@ export interface Place {
   readonly address: string
 }
 
-/** A rule by its name: chain, number within it from 1, and its comment, such as `decide 5: -p`. */
+/** A rule by its name: chain, number within it from 1, and its comment, such as `decide 7: -p`. */
 export interface NamedRule {
   readonly name: string
   readonly table: string
@@ -70,10 +70,11 @@ export class Host implements Disposable {
     this.prefix = parseHostPrefix(prefix, { allowDocumentation: true })
     this.options = { prefixes: [prefix], fleet: [prefix], uplinks: ['lo'], flowsFrom: 1000, flowsTo: 1000, ...options }
     this.kernel = ns.enter(() => new Kernel({ onError: error => this.errors.push(error) }))
+    this.kernel.fleet = this.options.fleet
   }
 
   /** A network of the group `name`; of a group of this host only when the name is in capitals. */
-  network(name: string, allow = ''): Network {
+  network(name: string, allow = '', options: Partial<Network> = {}): Network {
     const local = name === name.toUpperCase()
     const bits: GroupBits = local ? localGroup(digest(name).readUInt32BE() >>> 1).bits : namedGroup(name).bits
     const network: Network = {
@@ -83,6 +84,7 @@ export class Host implements Disposable {
       group: bits,
       ...(!local && { groupName: name }),
       allow: allow === '' ? [] : parseAllow(allow),
+      ...options,
     }
     this.#networks.set(name, network)
     return network
