@@ -2,6 +2,7 @@
 // table.
 import { parsePrefix } from './address/prefix.ts'
 import { PluginError } from './errors.ts'
+import type { Birth } from './state/model.ts'
 import { nearest } from './words.ts'
 
 /** pino's, from most to least. */
@@ -23,6 +24,8 @@ export interface Config {
   readonly socket: string
   /** Path of Docker's own socket; '': never asked. */
   readonly dockerSocket: string
+  /** Who brings the links into containers, for networks that do not say. */
+  readonly birth: Birth
   readonly logLevel: LogLevel
   /** New flows that one container may hold open, 0: derived from the size of the connection table. */
   readonly flowsFrom: number
@@ -86,6 +89,12 @@ export const knobs: { readonly [K in keyof Config]: Knob<Config[K]> } = {
     description: "Docker's own socket, to learn which networks and containers are gone; off: do not ask",
     default: '/run/docker.sock',
     parse: text => (text === 'off' ? '' : socketPath(text)),
+  },
+  birth: {
+    env: 'SLASH64_BIRTH',
+    description: 'who brings the links into containers: sandbox (made there, fast) or engine (moved there by Docker)',
+    default: 'sandbox',
+    parse: text => oneOf(text, ['sandbox', 'engine']),
   },
   logLevel: {
     env: 'SLASH64_LOG_LEVEL',

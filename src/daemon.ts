@@ -21,6 +21,7 @@ export interface DaemonParts {
   readonly state: State
   readonly kernel: {
     apply(operations: readonly Operation[]): void
+    isMarked(sandbox: string): boolean
     repair(operations: readonly Operation[]): { error: unknown }[]
   }
   readonly store: { write(changes: readonly Change[]): void }
@@ -61,8 +62,8 @@ export class Daemon {
   }
 
   #execute<T extends CommandType>(command: CommandOf<T>): Replies[T] {
-    const { state, kernel, store, context, log } = this.#parts
-    const { changes, reply, notes = [] } = decide<T>(state, command, context())
+    const { state, kernel, store, log } = this.#parts
+    const { changes, reply, notes = [] } = decide<T>(state, command, this.#context(command))
     const { before, after } = projectChanges(state, changes)
     const operations = diff(before, after)
     kernel.apply(operations)
@@ -76,6 +77,11 @@ export class Daemon {
     commit(state, changes)
     for (const note of notes) log.warn({ rpc: command.type }, note)
     return reply
+  }
+
+  #context(command: CommandOf<CommandType>): Context {
+    const { kernel, context } = this.#parts
+    return command.type === 'join' ? { ...context(), sandboxUsed: kernel.isMarked(command.sandbox) } : context()
   }
 
   /** dockerd gives a creation up when one of these fails, and tells nobody. */

@@ -103,6 +103,16 @@ const table = {
     (name: string, other: string) =>
       `slash64: the groups ${quote(name)} and ${quote(other)} have the same bits and could not be told apart; write another name for one of them`,
   ],
+  GROUP_DOUBLE: [
+    'conflict',
+    (group: string, address: string) =>
+      `slash64: the container is in group ${quote(group)} already, with the address ${address}; connect it to one network of a group only`,
+  ],
+  GROUP_INTERNAL: [
+    'conflict',
+    (group: string, is: string) =>
+      `slash64: the group ${quote(group)} ${is} internal here, and that holds for all of its networks; write the same, or another group`,
+  ],
   GROUP_NAME_INVALID: [
     'invalid',
     (name: string, problem: string) => `slash64: ${quote(name)} is no name of a group: ${problem}`,
@@ -152,6 +162,20 @@ const table = {
     (network: string) =>
       `slash64: it knows no network ${network} (was its state folder lost?); remove the network and create it again`,
   ],
+  OPTION_BIRTH: [
+    'invalid',
+    (value: string) => `slash64: birth=${quote(value)} is unknown; write "sandbox" or "engine", or leave it out`,
+  ],
+  OPTION_IFNAME: [
+    'unsupported',
+    (value: string) =>
+      `slash64: the engine lets no plugin name a link ${quote(value)} exactly; write -o com.docker.network.container_iface_prefix=NAME on the network`,
+  ],
+  OPTION_INTERNAL_ALLOW: [
+    'conflict',
+    (allow: string) =>
+      `slash64: --internal closes the network to all other groups, so allow=${quote(allow)} cannot open it; leave one of them out`,
+  ],
   OPTION_LATER: [
     'unsupported',
     (option: string) => `slash64: the option ${quote(option)} is not supported yet by this version; leave it out`,
@@ -160,6 +184,15 @@ const table = {
     'invalid',
     (value: string) =>
       `slash64: com.docker.network.driver.mtu=${quote(value)} is no MTU of an IPv6 link; write 1280 to 65535`,
+  ],
+  OPTION_LINK_PREFIX: [
+    'invalid',
+    (value: string) =>
+      `slash64: com.docker.network.container_iface_prefix=${quote(value)} cannot begin the name of a link; write at most 11 letters, digits, "-" or "_", beginning with a letter and not ending with a digit, and not "lo" or "s64"`,
+  ],
+  OPTION_SYSCTL: [
+    'invalid',
+    (text: string, advice: string) => `slash64: the endpoint sysctl ${quote(text)} cannot be set; ${advice}`,
   ],
   OPTION_UNKNOWN: [
     'invalid',
@@ -227,11 +260,6 @@ const table = {
     'absent',
     (sandbox: string) =>
       `slash64: ${quote(sandbox)} is not the network namespace of a container; slash64 must see the host's /run/docker/netns, and the container must still run`,
-  ],
-  SANDBOX_SECOND: [
-    'unsupported',
-    () =>
-      'slash64: a container can be on one slash64 network in this version, and this one is or was on another since it started; take it off the other and restart it, or let both networks have one group',
   ],
   SOCKET_IN_USE: [
     'conflict',

@@ -69,10 +69,11 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   forgetLost(state, store, boot, log)
   const uplinks = config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel)
   kernel.defaultMtu = uplinkMtu(kernel, uplinks)
+  kernel.fleet = config.fleet
   const wanted = project(state, hostItems(prefix, rulesetOptions(config, kernel, prefix, uplinks, state)))
   let kept = bringIntoLine(kernel, wanted, record, boot, log)
   store.writeHost(kept)
-  const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix })
+  const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix, birth: config.birth })
   const daemon = new Daemon({ state, kernel, store, context, log })
   const submit: Submit = command => daemon.submit(command)
   const app = createServer({ submit, log })

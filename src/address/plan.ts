@@ -84,6 +84,14 @@ export function parseEndpointAddress(text: string, pool: Pool): number {
   return Number(number)
 }
 
+/**
+ * The number (1..65534) that the name of a container stands for: the first 32 bits of SHA-256(`slash64 endpoint v1\0` + name), modulo 65534, plus 1.
+ * Part of what users rely on: the same name has the same address over all versions.
+ */
+export function endpointNumber(name: string): number {
+  return 1 + (digest('slash64 endpoint v1', name).readUInt32BE() % LAST_NUMBER)
+}
+
 /** The host's own address in its prefix, `PREFIX::1`: group 0, from which it sources ICMPv6 errors. */
 export function hostAddress(prefix: HostPrefix): string {
   return addressText(prefix.first | 1n)
@@ -134,6 +142,14 @@ export function linkName(endpointId: string): string {
   if (hex === undefined)
     throw new PluginError('INTERNAL', `the endpoint id ${JSON.stringify(endpointId)} is not hex digits`)
   return LINK_PREFIX + hex
+}
+
+/**
+ * The name on the host of a container's end that the engine is to move, until it does and after it moved it back: `c64` and the same digits. It must
+ * not begin like the host's end, which rules and observers know by that. Throws INTERNAL likewise.
+ */
+export function movedName(endpointId: string): string {
+  return `c64${linkName(endpointId).slice(LINK_PREFIX.length)}`
 }
 
 function digest(tag: string, text: string): Buffer {

@@ -1,6 +1,7 @@
 // Everything that the kernel holds for us, as items: each has a key (which object it is) and a value (how it is). The dataplane is a set of items,
 // and the work to get from one to the other is their difference.
 import type { Family, Ruleset } from 'nftables-js'
+import type { LinkSysctl } from '../state/model.ts'
 import type { ElementRow } from './sets.ts'
 
 /** A host-wide setting. Never taken back: other software may have come to rely on it. */
@@ -39,7 +40,7 @@ export interface Unreachable {
   readonly prefix: string
 }
 
-/** A veth pair; the container's end is born in the sandbox, with its address and routes. */
+/** A veth pair. The container's end is born in the sandbox, or beside the host's end for the engine to move it. */
 export interface LinkItem {
   readonly kind: 'link'
   readonly name: string
@@ -48,8 +49,26 @@ export interface LinkItem {
   readonly mtu: number | undefined
   /** Link-local address of the host's end, the container's gateway. */
   readonly gateway: string
+  /** Absent: for the engine to move. */
+  readonly sandbox?: string
+  readonly peer: { readonly name: string; readonly mac: string }
+}
+
+/** The container's end, in its sandbox: what only we can do there. */
+export interface EndItem {
+  readonly kind: 'end'
+  /** The host's end, which it goes with. */
+  readonly link: string
   readonly sandbox: string
-  readonly peer: { readonly name: string; readonly mac: string; readonly address: string; readonly groupPrefix: string }
+  readonly mac: string
+  readonly address: string
+  readonly gateway: { readonly address: string; readonly mac: string }
+  /** Prefixes that are reached over this link whichever network has the default route. */
+  readonly prefixes: readonly string[]
+  /** On an internal network there is no way out. */
+  readonly internal: boolean
+  /** Present on a link that was born: it is brought up and numbered by us, the engine does not know it. */
+  readonly born?: { readonly sysctls: readonly LinkSysctl[] }
 }
 
 /** A permanent entry, so that no neighbour discovery ever runs on our links. */
@@ -67,7 +86,16 @@ export interface RouteItem {
   readonly link: string
 }
 
-export type Item = Sysctl | TableItem | ElementItem | HostAddress | Unreachable | LinkItem | NeighbourItem | RouteItem
+export type Item =
+  | Sysctl
+  | TableItem
+  | ElementItem
+  | HostAddress
+  | Unreachable
+  | LinkItem
+  | EndItem
+  | NeighbourItem
+  | RouteItem
 export type ItemKind = Item['kind']
 
 /**
@@ -80,6 +108,7 @@ export const order: readonly ItemKind[] = [
   'address',
   'unreachable',
   'link',
+  'end',
   'neighbour',
   'route',
   'element',
@@ -100,6 +129,8 @@ export function keyOf(item: Item): string {
       return `unreachable ${item.prefix}`
     case 'link':
       return `link ${item.name}`
+    case 'end':
+      return `end ${item.link}`
     case 'neighbour':
       return `neighbour ${item.link} ${item.address}`
     case 'route':
@@ -122,6 +153,7 @@ export function conditionOf(item: Item): string {
       return item.mac
     case 'route':
       return item.link
+    case 'end':
     case 'element':
     case 'address':
     case 'unreachable':

@@ -1,47 +1,65 @@
 // state -> what the kernel should hold. An endpoint's items follow from it and its network alone, a group's from the group: so a change of one costs
 // the same whatever else runs.
-import { gatewayAddress, groupKey, hostAddress, hostMac, linkName } from '../address/plan.ts'
+import { gatewayAddress, groupKey, hostAddress, hostMac, linkName, movedName } from '../address/plan.ts'
 import { type HostPrefix, parseHostPrefix } from '../address/prefix.ts'
 import { allowRows } from '../policy/elements.ts'
 import type { Change, Endpoint, Network } from '../state/model.ts'
+import { bornName } from '../state/names.ts'
 import type { GroupUse, State } from '../state/state.ts'
-import type { Item } from './item.ts'
-
-/** Name of the container's end of a link that is born in its sandbox. Not `eth0`: those are the engine's to give. */
-export const BORN_NAME = 'net0'
+import type { Item, LinkItem } from './item.ts'
 
 /** Everything for one endpoint: its link while it has a sandbox, traffic while it is joined. */
 export function endpointItems(endpoint: Endpoint, network: Network): Item[] {
   if (endpoint.sandbox === undefined) return []
-  const name = linkName(endpoint.id)
-  const link: Item = {
-    kind: 'link',
-    name,
-    alias: `slash64/${network.id}/${endpoint.id}`,
-    mac: hostMac(endpoint.id),
-    mtu: network.mtu,
-    gateway: gatewayAddress(network.id),
-    sandbox: endpoint.sandbox,
-    peer: { name: BORN_NAME, mac: endpoint.mac, address: endpoint.address, groupPrefix: network.pool },
-  }
+  const link = linkItem(endpoint, network, endpoint.sandbox)
   if (endpoint.phase !== 'joined') return [link]
-  const { address } = endpoint
+  const { address, mac, moved, settled } = endpoint
   return [
     link,
-    { kind: 'neighbour', link: name, address, mac: endpoint.mac },
-    { kind: 'route', address, link: name },
-    { kind: 'element', set: 'links', key: [name, address] },
+    ...(moved && !settled ? [] : [endItem(endpoint, network, endpoint.sandbox)]),
+    { kind: 'neighbour', link: link.name, address, mac },
+    { kind: 'route', address, link: link.name },
+    { kind: 'element', set: 'links', key: [link.name, address] },
     ...endpoint.published.map(
       ({ protocol, port }): Item => ({ kind: 'element', set: 'published', key: [address, protocol, port] }),
     ),
   ]
 }
 
+function linkItem({ id, mac, moved }: Endpoint, network: Network, sandbox: string): LinkItem {
+  return {
+    kind: 'link',
+    name: linkName(id),
+    alias: `slash64/${network.id}/${id}`,
+    mac: hostMac(id),
+    mtu: network.mtu,
+    gateway: gatewayAddress(network.id),
+    ...(moved ? {} : { sandbox }),
+    peer: { name: moved ? movedName(id) : bornName(network), mac },
+  }
+}
+
+function endItem({ id, mac, address, moved, sysctls = [] }: Endpoint, network: Network, sandbox: string): Item {
+  return {
+    kind: 'end',
+    link: linkName(id),
+    sandbox,
+    mac,
+    address,
+    gateway: { address: gatewayAddress(network.id), mac: hostMac(id) },
+    prefixes: [network.pool],
+    internal: network.internal === true,
+    ...(moved ? {} : { born: { sysctls } }),
+  }
+}
+
 /** Everything for one group that has networks here: open inside, and its access list. */
-export function groupItems(bits: Network['group'], group: Pick<GroupUse, 'name' | 'allow'>): Item[] {
+export function groupItems(bits: Network['group'], group: Pick<GroupUse, 'name' | 'allow' | 'internal'>): Item[] {
   const key = groupKey(bits)
+  const self: Item = { kind: 'element', set: 'internal', key: [key, key], comment: group.name ?? 'inside a group' }
+  if (group.internal) return [self]
   return [
-    { kind: 'element', set: 'allow_group', key: [key, key], comment: group.name ?? 'inside a group' },
+    { ...self, set: 'allow_group' },
     ...allowRows(group.allow, bits, group.name).map((row): Item => ({ kind: 'element', ...row })),
   ]
 }
@@ -86,7 +104,10 @@ function groupStep(state: State, change: Extract<Change, { kind: 'network' }>): 
   const group = state.groups.get(one.group)
   const before = group ? groupItems(one.group, group) : []
   if (change.after)
-    return { before, after: groupItems(one.group, { name: group?.name ?? one.groupName, allow: one.allow }) }
+    return {
+      before,
+      after: groupItems(one.group, { ...one, name: group?.name ?? one.groupName, internal: one.internal === true }),
+    }
   return { before, after: group && group.networks.size > 1 ? before : [] }
 }
 

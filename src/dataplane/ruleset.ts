@@ -41,7 +41,7 @@ import {
   vmap,
 } from 'nftables-js'
 import { groupMask } from '../address/group.ts'
-import { allowGroup, allowPort, allowRange, elementSets, links, published } from './sets.ts'
+import { allowGroup, allowPort, allowRange, elementSets, internal, links, published } from './sets.ts'
 
 /** What of the configuration stands in the rules. */
 export interface RulesetOptions {
@@ -216,7 +216,9 @@ function forwardChains(options: RulesetOptions): Ruleset['chains'] {
     },
     { name: 'decide', rules: decideRules },
     { name: 'related', rules: relatedRules },
+    { name: 'inside', rules: insideRules },
     { name: 'to_group', rules: groupRules },
+    { name: 'closed', rules: [rule('from the world to a closed port', counter(), drop)] },
     { name: 'deny', rules: denyRules },
     { name: 'admit', rules: admitRules(options) },
   ]
@@ -240,10 +242,12 @@ const decideRules: Rule[] = [
     counter(),
     drop,
   ),
+  bare(fromOurs, inSet(concat(sourceGroup, sourceGroup), internal.name), goto('inside')),
+  bare(toOurs, inSet(concat(destinationGroup, destinationGroup), internal.name), goto('inside')),
   rule('echo', is(icmpv6('type'), 'echo-request'), counter(), goto('admit')),
   rule('-p', inSet(concat(ip6('daddr'), meta('l4proto'), th('dport')), published.name), counter(), goto('admit')),
   bare(toOurs, inSet(ip6('saddr'), 'fleet'), goto('to_group')),
-  rule('from the world to a closed port', toOurs, counter(), drop),
+  bare(toOurs, goto('closed')),
   rule('out', counter(), goto('admit')),
 ]
 
@@ -272,6 +276,20 @@ const groupRules: Rule[] = [
   ),
   rule('allowed port', inSet(groupsAndPort, allowPort.name), counter(), goto('admit')),
   rule('allowed range', inSet(groupsAndPort, allowRange.name), counter(), goto('admit')),
+  bare(goto('deny')),
+]
+
+/** From or to an internal group: nothing but its own members, whatever is published or allowed. Bits are a group's in the fleet only, at both ends. */
+const insideRules: Rule[] = [
+  bare(notInSet(ip6('saddr'), 'fleet'), goto('closed')),
+  bare(notInSet(ip6('daddr'), 'fleet'), goto('deny')),
+  bare(not(meta('iifname'), OURS), is(mask(ip6('saddr'), LOCAL_BIT), LOCAL_BIT), goto('deny')),
+  rule(
+    'inside an internal group',
+    inSet(concat(sourceGroup, destinationGroup), internal.name),
+    counter(),
+    goto('admit'),
+  ),
   bare(goto('deny')),
 ]
 

@@ -20,6 +20,9 @@ export const allowRange = {
   flags: ['interval'],
 } as const satisfies NamedSet
 
+/** Group . the same group, of `--internal` networks: they reach themselves, and that is all. */
+export const internal = { name: 'internal', type: ['ipv6_addr', 'ipv6_addr'] } as const satisfies NamedSet
+
 /** Address . protocol . port that `-p` opened to everybody. */
 export const published = {
   name: 'published',
@@ -32,6 +35,7 @@ export const elementSets = {
   allow_group: allowGroup,
   allow_port: allowPort,
   allow_range: allowRange,
+  internal,
   published,
 } as const satisfies Record<string, NamedSet>
 

@@ -65,9 +65,13 @@ const portOptions = z
 const endpointInterface = z.object({ Address: plain, AddressIPv6: plain, MacAddress: plain }).nullish()
 
 const addressOptions = z
-  .object({ RequestAddressType: plain })
+  .object({ RequestAddressType: plain, 'com.docker.network.endpoint.name': plain })
   .nullish()
-  .transform(options => ({ gateway: options?.RequestAddressType === 'com.docker.network.gateway' }))
+  .transform(options => {
+    const name = options?.['com.docker.network.endpoint.name'] ?? ''
+    const gateway = options?.RequestAddressType === 'com.docker.network.gateway'
+    return { gateway, ...(name === '' ? {} : { name }) }
+  })
 
 /** One route for each command. */
 export const commandRoutes: { readonly [T in CommandType]: CommandRoute<T> } = {
@@ -128,13 +132,19 @@ export const commandRoutes: { readonly [T in CommandType]: CommandRoute<T> } = {
       sandbox: body.SandboxKey,
       ports: body.Options,
     })),
-    // No SrcName: the link is in the sandbox already. Without DisableGatewayService the engine adds docker_gwbridge.
-    reply: ({ gateway }) => ({
-      InterfaceName: { SrcName: '', DstPrefix: '' },
-      GatewayIPv6: gateway,
-      StaticRoutes: [],
+    // No SrcName: the link is in the sandbox already. Without DisableGatewayService the engine adds docker_gwbridge. The connected route (RouteType 1)
+    // is what lets the engine find the gateway's link when there are several.
+    reply: ({ gateway, moved }) => ({
+      InterfaceName: { SrcName: moved?.link ?? '', DstPrefix: moved?.namePrefix ?? '' },
+      ...(gateway === undefined ? {} : { GatewayIPv6: gateway }),
+      StaticRoutes: moved ? [{ Destination: moved.connected, RouteType: 1, NextHop: '' }] : [],
       DisableGatewayService: true,
     }),
+  },
+  settle: {
+    path: '/NetworkDriver.EndpointOperInfo',
+    body: endpoint.transform(body => ({ type: 'settle', network: body.NetworkID, endpoint: body.EndpointID })),
+    reply: () => ({ Value: {} }),
   },
   leave: {
     path: '/NetworkDriver.Leave',
@@ -187,7 +197,6 @@ export const constantRoutes: readonly ConstantRoute[] = [
     },
   },
   { path: '/NetworkDriver.FreeNetwork', body: network, reply: empty },
-  { path: '/NetworkDriver.EndpointOperInfo', body: endpoint, reply: () => ({ Value: {} }) },
   // What `-p` opens comes with Join: these two follow the engine's choice of a gateway, not what the user published.
   { path: '/NetworkDriver.ProgramExternalConnectivity', body: endpoint, reply: empty },
   { path: '/NetworkDriver.RevokeExternalConnectivity', body: endpoint, reply: empty },

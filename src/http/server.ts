@@ -77,7 +77,8 @@ function endConnectionsOnClose(app: FastifyInstance): void {
 function methods(submit: Submit): Method[] {
   const command = <T extends CommandType>(type: T): Method => {
     const { path, body, reply } = commandRoutes[type]
-    return { path, body, changes: true, run: async input => reply(await submit<T>(input as CommandOf<T>)) }
+    // EndpointOperInfo comes for every endpoint of a sandbox again and again, and hardly ever changes something.
+    return { path, body, changes: type !== 'settle', run: async input => reply(await submit<T>(input as CommandOf<T>)) }
   }
   const commands = (Object.keys(commandRoutes) as CommandType[]).map(command)
   return [...commands, ...constantRoutes.map(route => ({ ...route, changes: false, run: route.reply }))]

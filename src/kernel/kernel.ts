@@ -9,6 +9,7 @@ import { deleteLinkGroup, getLink } from './rtnetlink/link.ts'
 import { Reaper } from './rtnetlink/reaper.ts'
 import { SysctlTree } from './sysctl.ts'
 import { isNft, steps, transact } from './transaction.ts'
+import { isMarked } from './veth.ts'
 
 /** Link group of what is to be deleted: "s64" in ASCII. */
 export const DYING_GROUP = 0x733634
@@ -31,6 +32,7 @@ export class Kernel implements Hands, Disposable {
   readonly route: NetlinkSocket
   readonly sysctl: SysctlTree
   defaultMtu = 1500
+  fleet: readonly string[] = []
   /** Whether this kernel knows table owners (6.9 and later). */
   readonly ownsTables: boolean
   readonly #graves: NetlinkSocket
@@ -94,6 +96,11 @@ export class Kernel implements Hands, Disposable {
     return this.#reaper.flush()
   }
 
+  /** True when a link was born in this sandbox before. */
+  isMarked(sandbox: string): boolean {
+    return isMarked(sandbox)
+  }
+
   indexOf(link: string): number | undefined {
     const known = this.#indexes.get(link) ?? getLink(this.route, { name: link })?.index
     this.remember(link, known)
@@ -138,7 +145,7 @@ export class Kernel implements Hands, Disposable {
 
 function linkOf(item: Item): string | undefined {
   if (item.kind === 'link') return item.name
-  if (item.kind === 'neighbour' || item.kind === 'route') return item.link
+  if (item.kind === 'end' || item.kind === 'neighbour' || item.kind === 'route') return item.link
   return undefined
 }
 

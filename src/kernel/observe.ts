@@ -31,7 +31,7 @@ export function observe(kernel: Kernel, wanted: readonly Item[], record: TableRe
   return [
     ...observeTables(kernel, tables, record),
     ...observeElements(kernel),
-    ...observeLinks(kernel),
+    ...observeLinks(kernel, wanted),
     ...routes,
     ...observeAddresses(kernel, wanted, routes),
     ...observeSysctls(kernel, wanted),
@@ -78,7 +78,7 @@ function observeElements(kernel: Kernel): Item[] {
 }
 
 /** Links and the neighbours on them. A link without our alias is somebody else's, whatever its name. */
-function observeLinks(kernel: Kernel): Item[] {
+function observeLinks(kernel: Kernel, wanted: readonly Item[]): Item[] {
   const ours = listLinks(kernel.route, { kind: 'veth' }).filter(
     ({ name, alias, group }) => name.startsWith(LINK_PREFIX) && alias?.startsWith('slash64/') && group !== DYING_GROUP,
   )
@@ -87,6 +87,8 @@ function observeLinks(kernel: Kernel): Item[] {
   const neighbours = ours.length === 0 ? [] : listNeighbours(kernel.route)
   return [
     ...ours.map(({ name, alias = '' }) => observedLink(name, alias)),
+    // Nobody enters the sandboxes to look: a container's end was made with its link and goes with it.
+    ...wanted.filter(item => item.kind === 'end' && ours.some(({ name }) => name === item.link)),
     ...neighbours.flatMap(({ index, address, mac, state }): Item[] => {
       const link = names.get(index)
       return link !== undefined && state === 'permanent' && mac !== undefined
@@ -98,8 +100,7 @@ function observeLinks(kernel: Kernel): Item[] {
 
 /** A link as it can be seen from the host: its other end is in a sandbox that nobody enters to look. */
 function observedLink(name: string, alias: string): Item {
-  const peer = { name: '', mac: '', address: '', groupPrefix: '' }
-  return { kind: 'link', name, alias, mac: '', mtu: undefined, gateway: '', sandbox: '', peer }
+  return { kind: 'link', name, alias, mac: '', mtu: undefined, gateway: '', peer: { name: '', mac: '' } }
 }
 
 function observeRoutes(kernel: Kernel): Item[] {

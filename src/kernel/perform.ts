@@ -6,7 +6,7 @@ import type { Link } from './rtnetlink/link.ts'
 import { addNeighbour, deleteNeighbour } from './rtnetlink/neighbour.ts'
 import { addRoute, deleteRoute } from './rtnetlink/route.ts'
 import type { SysctlTree } from './sysctl.ts'
-import { finishContainerEnd, finishHostEnd, makeLink, ROUTE_PROTOCOL } from './veth.ts'
+import { finishEnd, finishHostEnd, makeLink, ROUTE_PROTOCOL } from './veth.ts'
 
 /** Items that are not nftables'. */
 export type PlainItem = Exclude<Item, TableItem | ElementItem>
@@ -17,6 +17,8 @@ export interface Hands {
   readonly sysctl: SysctlTree
   /** Bytes; of links whose network chose none. */
   readonly defaultMtu: number
+  /** Prefixes of all hosts, for containers without a default route. */
+  readonly fleet: readonly string[]
   /** Index of a link of ours by name; undefined when it is gone. */
   indexOf(link: string): number | undefined
   remember(link: string, index: number | undefined): void
@@ -65,7 +67,6 @@ export const performers: { readonly [K in PlainItem['kind']]: Performer<Extract<
       const made = makeDespiteDying(hands, link)
       try {
         finishHostEnd(hands.route, hands.sysctl, link, made)
-        finishContainerEnd(hands.sysctl, link, made.peerIndex ?? 0)
         hands.remember(link.name, made.index)
       } catch (error) {
         hands.bury(made.index)
@@ -76,6 +77,11 @@ export const performers: { readonly [K in PlainItem['kind']]: Performer<Extract<
       hands.remember(name, undefined)
       hands.bury(name)
     },
+  },
+  end: {
+    add: (hands, end) => finishEnd(hands.sysctl, end, present(hands, end.link), hands.fleet),
+    // It goes with its link.
+    remove: () => {},
   },
   neighbour: {
     add: (hands, { link, address, mac }) => {

@@ -1,11 +1,12 @@
-// A container's link: the host's end here, the container's end born in its sandbox with everything on it, so that dockerd has nothing to move.
+// A container's link: the host's end here, and the container's end, which is born in its sandbox or moved there by the engine.
 import { closeSync, openSync } from 'node:fs'
 import { Batch, inNamespace, isNamespace, NetlinkSocket } from 'nftables-js/netlink'
 import { linkSettings } from '../dataplane/host.ts'
-import type { LinkItem } from '../dataplane/item.ts'
+import type { EndItem, LinkItem } from '../dataplane/item.ts'
 import { PluginError } from '../errors.ts'
+import type { LinkSysctl } from '../state/model.ts'
 import { addAddress } from './rtnetlink/address.ts'
-import { createVeth, type Link, setLink } from './rtnetlink/link.ts'
+import { createVeth, getLink, type Link, listLinks, setLink } from './rtnetlink/link.ts'
 import { addNeighbour } from './rtnetlink/neighbour.ts'
 import { addRoute } from './rtnetlink/route.ts'
 import type { SysctlTree } from './sysctl.ts'
@@ -13,16 +14,24 @@ import type { SysctlTree } from './sysctl.ts'
 /** Our number among the route protocols (RTPROT_*, linux/rtnetlink.h): 64 for the /64. */
 export const ROUTE_PROTOCOL = 64
 
+const LOOPBACK = 1
+/** The source of a socket that is not bound, for which a route is looked up before it is chosen (ip6_dst_lookup_tail in net/ipv6/ip6_output.c). */
+const UNDECIDED = '::/128'
+/** Alias of a sandbox's loopback link, for as long as the sandbox lives: a link was born in it. */
+const MARK = 'slash64: a link was born here'
+
 /**
  * Makes the pair, both ends down, and returns the host's end. Throws SANDBOX_GONE when the path is no namespace, NetlinkError otherwise. The two
  * functions below finish it; nothing is up before its address mode is set, so neither end ever sends a packet of its own.
  */
 export function makeLink(socket: NetlinkSocket, link: LinkItem, mtu: number): Link {
+  const { name, mac, alias, peer } = link
+  const host = { name, mac, mtu, alias }
+  if (link.sandbox === undefined) return createVeth(socket, host, { ...peer, mtu })
   if (!isNamespace(link.sandbox)) throw new PluginError('SANDBOX_GONE', link.sandbox)
   const sandbox = openSync(link.sandbox, 'r')
   try {
-    const { name, mac, alias, peer } = link
-    return createVeth(socket, { name, mac, mtu, alias }, { name: peer.name, mac: peer.mac, mtu, netns: sandbox })
+    return createVeth(socket, host, { ...peer, mtu, netns: sandbox })
   } finally {
     closeSync(sandbox)
   }
@@ -39,21 +48,58 @@ export function finishHostEnd(socket: NetlinkSocket, sysctl: SysctlTree, link: L
 }
 
 /**
- * The container's end. The default route stays the engine's to choose; ours is one for this source address only, and one to the group, so that the
- * address is used for its own group and answers over its own link whatever other networks the container has.
+ * The container's end, known by `hostIndex`, the index of the host's. The default route stays the engine's to choose. Ours are one for this source
+ * address only, so that it answers over its own link, whoever asks, and one to the group for those who have no source address yet, so that they take
+ * this one for its own group: whatever other networks the container has. Where the network is internal the first leads to the group and the prefixes of
+ * `fleet` only; without a source it would carry what other networks may reach into the group that reaches nobody. May repeat. Throws SANDBOX_GONE when no such link is in the
+ * sandbox, OPTION_SYSCTL when the kernel does not take a setting, and NetlinkError.
  */
-export function finishContainerEnd(sysctl: SysctlTree, link: LinkItem, index: number): void {
-  const { peer, gateway } = link
-  inNamespace(link.sandbox, () => {
+export function finishEnd(sysctl: SysctlTree, end: EndItem, hostIndex: number, fleet: readonly string[]): void {
+  inNamespace(end.sandbox, () => {
     using socket = NetlinkSocket.open('route')
-    sysctl.write(['net', 'ipv6', 'conf', peer.name, 'disable_ipv6'], '0')
-    const own = { index, protocol: ROUTE_PROTOCOL }
-    const batch = setLink(new Batch(1024), { index }, { addrGenMode: 'none', up: true })
-    addAddress(batch, { index, address: peer.address, prefixLength: 128, nodad: true })
-    addRoute(batch, { ...own, destination: `${gateway}/128` })
-    addNeighbour(batch, { index, address: gateway, mac: link.mac })
-    addRoute(batch, { ...own, destination: peer.groupPrefix, gateway })
-    addRoute(batch, { ...own, destination: '::/0', source: `${peer.address}/128`, gateway })
+    const link = listLinks(socket, { kind: 'veth' }).find(one => one.peerIndex === hostIndex && one.mac === end.mac)
+    if (!link) throw new PluginError('SANDBOX_GONE', end.sandbox)
+    const { index } = link
+    const batch = new Batch(1024)
+    if (end.born) {
+      sysctl.write(['net', 'ipv6', 'conf', link.name, 'disable_ipv6'], '0')
+      // While it is down and before the mark, as the engine does: a sandbox whose settings were refused is as it was.
+      for (const one of end.born.sysctls) setLinkSysctl(sysctl, link.name, one)
+      setLink(batch, { index: LOOPBACK }, { alias: MARK })
+      setLink(batch, { index }, { addrGenMode: 'none', up: true })
+      addAddress(batch, { index, address: end.address, prefixLength: 128, nodad: true, verb: 'replace' })
+      addRoute(batch, { index, protocol: ROUTE_PROTOCOL, destination: `${end.gateway.address}/128`, verb: 'replace' })
+    }
+    addNeighbour(batch, { index, address: end.gateway.address, mac: end.gateway.mac })
+    addRoutes(batch, end, index, fleet)
     socket.request(batch)
+  })
+}
+
+function setLinkSysctl(sysctl: SysctlTree, link: string, { path, value }: LinkSysctl): void {
+  try {
+    sysctl.write(
+      path.map(segment => (segment === 'IFNAME' ? link : segment)),
+      value,
+    )
+  } catch (error) {
+    throw new PluginError('OPTION_SYSCTL', `${path.join('.')}=${value}`, (error as Error).message)
+  }
+}
+
+function addRoutes(batch: Batch, end: EndItem, index: number, fleet: readonly string[]): void {
+  const gateway = end.gateway.address
+  const own = { index, gateway, protocol: ROUTE_PROTOCOL, verb: 'replace' } as const
+  for (const destination of end.prefixes) addRoute(batch, { ...own, destination, source: UNDECIDED })
+  for (const destination of end.internal ? [...end.prefixes, ...fleet] : ['::/0'])
+    addRoute(batch, { ...own, destination, source: `${end.address}/128` })
+}
+
+/** True when a link was born in this sandbox before, whether or not it is still there; false for what is no sandbox. */
+export function isMarked(sandbox: string): boolean {
+  if (!isNamespace(sandbox)) return false
+  return inNamespace(sandbox, () => {
+    using socket = NetlinkSocket.open('route')
+    return getLink(socket, { index: LOOPBACK })?.alias === MARK
   })
 }

@@ -1,7 +1,7 @@
 // What dockerd can ask, in our own words: the http room parses its JSON into these, so nothing here is unchecked input.
 import type { HostPrefix } from '../address/prefix.ts'
 import type { PortMapping } from '../policy/published.ts'
-import type { EndpointId, NetworkId, PoolId } from './model.ts'
+import type { Birth, EndpointId, NetworkId, PoolId } from './model.ts'
 
 /** Options of GwAllocCheck and CreateNetwork. `ipv4` is absent on engines before 28.0. */
 export interface NetworkOptions {
@@ -41,11 +41,13 @@ type Commands = {
   }
   deleteEndpoint: { network: NetworkId; endpoint: EndpointId }
   join: { network: NetworkId; endpoint: EndpointId; sandbox: string; ports: readonly PortMapping[] }
+  /** EndpointOperInfo: the first call after the engine did its part of a Join. */
+  settle: { network: NetworkId; endpoint: EndpointId }
   leave: { network: NetworkId; endpoint: EndpointId }
   requestPool: { pool: string; subPool: string; ipv6: boolean; options: Readonly<Record<string, string>> }
   releasePool: { pool: PoolId }
-  /** `address` is a plain IP or ''. */
-  requestAddress: { pool: PoolId; address: string; gateway: boolean }
+  /** `address` is a plain IP or ''; `name` the container's, from engine 29 on. */
+  requestAddress: { pool: PoolId; address: string; gateway: boolean; name?: string }
   releaseAddress: { pool: PoolId; address: string }
 }
 
@@ -61,8 +63,12 @@ export type Replies = {
   /** The MAC that we chose, absent when Docker gave one. */
   createEndpoint: { mac?: string }
   deleteEndpoint: undefined
-  /** The engine finds the link in the sandbox (`born`), and sets the default route through `gateway` when it chooses this network for it. */
-  join: { gateway: string }
+  /**
+   * `gateway`: the engine sets the default route through it when it chooses this network for that; absent on internal networks. `moved`: the link that the
+   * engine moves into the sandbox, what its new name begins with, and the connected route to the gateway; absent when the link was born there.
+   */
+  join: { gateway?: string; moved?: { link: string; namePrefix: string; connected: string } }
+  settle: undefined
   leave: undefined
   requestPool: { id: PoolId; pool: string }
   releasePool: undefined
@@ -81,6 +87,10 @@ export interface Context {
   readonly random: number
   /** /proc/sys/kernel/random/boot_id. */
   readonly boot: string
+  /** Of networks that do not say. */
+  readonly birth?: Birth
+  /** For Join: a link was born in the sandbox before. */
+  readonly sandboxUsed?: boolean
   /** The host prefix of new networks. */
   readonly prefix: HostPrefix
 }

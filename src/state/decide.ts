@@ -1,6 +1,6 @@
 // state + command -> changes + reply. Pure: it reads no clock, draws no number, touches nothing; what it throws changes nothing.
 import type { Command, CommandOf, CommandType, Context, Replies } from './command.ts'
-import { createEndpoint, deleteEndpoint, join, leave, releaseAddress, requestAddress } from './endpoints.ts'
+import { createEndpoint, deleteEndpoint, join, leave, releaseAddress, requestAddress, settle } from './endpoints.ts'
 import type { Change } from './model.ts'
 import { checkGatewayAllocation, createNetwork, deleteNetwork, releasePool, requestPool } from './networks.ts'
 import type { State } from './state.ts'
@@ -20,6 +20,7 @@ const deciders: { [T in CommandType]: (state: State, command: CommandOf<T>, cont
   deleteEndpoint,
   join,
   leave,
+  settle,
   requestPool,
   releasePool,
   requestAddress,

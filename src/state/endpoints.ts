@@ -1,13 +1,14 @@
 // Addresses and endpoints: RequestAddress leases a number, CreateEndpoint takes it, Join names the sandbox, Leave closes, DeleteEndpoint forgets.
-import { containerMac, endpointAddress, gatewayAddress, parseEndpointAddress } from '../address/plan.ts'
+import { containerMac, endpointAddress, gatewayAddress, movedName, parseEndpointAddress } from '../address/plan.ts'
 import { parseHostPrefix } from '../address/prefix.ts'
 import { PluginError } from '../errors.ts'
 import { parsePublished } from '../policy/published.ts'
-import type { CommandOf, Context } from './command.ts'
+import type { CommandOf, Context, Replies } from './command.ts'
 import type { Decision } from './decide.ts'
 import type { Change, Endpoint, EndpointId, Network, NetworkId } from './model.ts'
+import { movedPrefix } from './names.ts'
 import { allocate, claim } from './numbers.ts'
-import { checkEndpointOptions } from './options.ts'
+import { parseEndpointOptions } from './options.ts'
 import type { PoolUse, State } from './state.ts'
 
 /** RequestAddress: the address that was asked for, or the next one. Always a /128. */
@@ -24,7 +25,7 @@ export function requestAddress(
     const change = claim(use, number, command.address, context.now)
     return { changes: [change], reply: { address: `${addressOf(use, number)}/128` } }
   }
-  const { number, changes } = allocate(use, context.now)
+  const { number, changes } = allocate(use, context.now, command.name)
   return { changes, reply: { address: `${addressOf(use, number)}/128` } }
 }
 
@@ -50,7 +51,7 @@ export function createEndpoint(
 ): Decision<'createEndpoint'> {
   const network = networkOf(state, command.network)
   if (!command.addressIPv6) throw new PluginError('ENDPOINT_NO_IPV6')
-  checkEndpointOptions(command.options)
+  const sysctls = parseEndpointOptions(command.options)
   parsePublished(command.ports)
   const use = state.pools.get(network.pool)
   if (!use) throw new PluginError('POOL_UNKNOWN', network.pool)
@@ -72,6 +73,7 @@ export function createEndpoint(
     address: addressOf(use, number),
     mac,
     published: [],
+    ...(sysctls.length === 0 ? {} : { sysctls }),
     phase: 'created',
     boot: context.boot,
   }
@@ -81,18 +83,49 @@ export function createEndpoint(
   return { changes, reply }
 }
 
-/** Join: names the sandbox in which the container's end of the link is born. Repeats for the same sandbox succeed. */
-export function join(state: State, command: CommandOf<'join'>): Decision<'join'> {
+/**
+ * Join: names the sandbox. The first link of a sandbox is born in it; every further one, in its whole life, has to be moved by the engine, which before
+ * 29.7 can crash after a live-restore otherwise (moby PR 53237). Repeats for the same sandbox succeed.
+ */
+export function join(state: State, command: CommandOf<'join'>, context: Context): Decision<'join'> {
   const network = networkOf(state, command.network)
   const before = endpointOf(state, command.network, command.endpoint)
-  const gateway = gatewayAddress(network.id)
-  if (before.sandbox === command.sandbox && before.phase === 'joined') return { changes: [], reply: { gateway } }
+  if (before.sandbox === command.sandbox && before.phase === 'joined') {
+    return { changes: [], reply: joinReply(before, network) }
+  }
   if (before.sandbox !== undefined) throw new PluginError('ENDPOINT_JOINED', before.id.slice(0, 12), before.sandbox)
-  // One link for each sandbox may be born in place; a further one has to be moved by the engine (docs/decisions).
-  if (state.sandboxes.has(command.sandbox)) throw new PluginError('SANDBOX_SECOND')
+  const others = [...(state.sandboxes.get(command.sandbox) ?? [])].flatMap(id => state.endpoints.get(id) ?? [])
+  const double = others.find(other => other.pool === before.pool)
+  if (double) throw new PluginError('GROUP_DOUBLE', network.groupName ?? 'without a name', double.address)
+  const birth = network.birth ?? context.birth ?? 'sandbox'
+  const moved = birth === 'engine' || others.length > 0 || context.sandboxUsed === true
   const { published, notes } = parsePublished(command.ports)
-  const after: Endpoint = { ...before, published, sandbox: command.sandbox, phase: 'joined' }
-  return { changes: [{ kind: 'endpoint', id: after.id, before, after }], reply: { gateway }, notes }
+  const after: Endpoint = {
+    ...before,
+    published: network.internal ? [] : published,
+    sandbox: command.sandbox,
+    phase: 'joined',
+    ...(moved ? { moved } : {}),
+  }
+  return { changes: [{ kind: 'endpoint', id: after.id, before, after }], reply: joinReply(after, network), notes }
+}
+
+function joinReply(endpoint: Endpoint, network: Network): Replies['join'] {
+  const gateway = gatewayAddress(network.id)
+  return {
+    ...(network.internal ? {} : { gateway }),
+    ...(endpoint.moved
+      ? { moved: { link: movedName(endpoint.id), namePrefix: movedPrefix(network), connected: `${gateway}/128` } }
+      : {}),
+  }
+}
+
+/** EndpointOperInfo: what only we can do on a link that the engine moved is done now. */
+export function settle(state: State, command: CommandOf<'settle'>): Decision<'settle'> {
+  const before = state.endpoints.get(command.endpoint)
+  if (before?.phase !== 'joined' || !before.moved || before.settled) return { changes: [], reply: undefined }
+  const after: Endpoint = { ...before, settled: true }
+  return { changes: [{ kind: 'endpoint', id: after.id, before, after }], reply: undefined }
 }
 
 /** Leave: closes the endpoint at once; its link goes with DeleteEndpoint. Unknown ids succeed. */

@@ -9,6 +9,9 @@ export type EndpointId = string & { readonly kind: 'endpoint' }
 /** The canonical text of the pool itself, `2001:db8:1:a:0:5c1f:8e02:0/112`: the same on every request, as dockerd needs it. */
 export type PoolId = string & { readonly kind: 'pool' }
 
+/** Who brings a container's end into its sandbox: we, by making it there, or the engine, by moving it. */
+export type Birth = 'sandbox' | 'engine'
+
 /** One Docker network: a member of a group inside one host prefix. Immutable once created. */
 export interface Network {
   readonly id: NetworkId
@@ -18,10 +21,22 @@ export interface Network {
   readonly group: GroupBits
   /** Absent: a group of this host only. */
   readonly groupName?: string
+  /** `--internal`: the group reaches itself and nothing else. A property of the whole group. */
+  readonly internal?: true
+  /** Where the user chose it. */
+  readonly birth?: Birth
+  /** What the names of the links in containers begin with, where the user chose it. */
+  readonly linkPrefix?: string
   /** The group's access list. A network that gave none carries the list that its group has. */
   readonly allow: readonly AllowEntry[]
   /** Bytes, where the user chose one. */
   readonly mtu?: number
+}
+
+/** One entry of `com.docker.network.endpoint.sysctls`. */
+export interface LinkSysctl {
+  readonly path: readonly string[]
+  readonly value: string
 }
 
 export interface Endpoint {
@@ -34,8 +49,14 @@ export interface Endpoint {
   readonly mac: string
   /** From Join; what `-p` opens. */
   readonly published: readonly PublishedPort[]
+  /** Settings of the container's end, by their path below /proc/sys; `IFNAME` stands for the link. */
+  readonly sysctls?: readonly LinkSysctl[]
   /** Path of the sandbox's network namespace, from Join on. */
   readonly sandbox?: string
+  /** The engine moved the link into the sandbox: another one had been born there before, or the network wants it. */
+  readonly moved?: true
+  /** The engine has done its part of a moved link. */
+  readonly settled?: true
   /** `created` has no link yet, `joined` has traffic, `left` only waits for DeleteEndpoint. */
   readonly phase: 'created' | 'joined' | 'left'
   /** Boot of the host in which it was created: sandboxes of another one are gone. */
@@ -62,6 +83,9 @@ export interface Creation {
   readonly groupName?: string
   readonly allow?: readonly AllowEntry[]
   readonly mtu?: number
+  readonly internal?: true
+  readonly birth?: Birth
+  readonly linkPrefix?: string
   /** Granted by RequestPool. */
   readonly pool?: PoolId
 }

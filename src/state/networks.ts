@@ -23,8 +23,8 @@ export function checkGatewayAllocation(
 
 function parseCreation(state: State, options: NetworkOptions): Creation {
   checkFamilies(options)
-  if (options.internal) throw new PluginError('OPTION_LATER', '--internal')
-  const parsed = parseNetworkOptions(options.driver)
+  const parsed: Creation = { ...parseNetworkOptions(options.driver), ...(options.internal ? { internal: true } : {}) }
+  if (parsed.internal && parsed.allow) throw new PluginError('OPTION_INTERNAL_ALLOW', formatAllow(parsed.allow))
   checkNames(state, parsed)
   if (parsed.groupName !== undefined) checkSameOptions(state, namedGroup(parsed.groupName).bits, parsed)
   return parsed
@@ -151,7 +151,16 @@ function makeNetwork(
     group: bits,
     ...(groupName === undefined ? {} : { groupName }),
     allow: parsed.allow ?? group?.allow ?? [],
-    ...(parsed.mtu === undefined ? {} : { mtu: parsed.mtu }),
+    ...linkOptions(parsed),
+  }
+}
+
+function linkOptions({ mtu, birth, linkPrefix, internal }: Creation): Partial<Network> {
+  return {
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(birth === undefined ? {} : { birth }),
+    ...(linkPrefix === undefined ? {} : { linkPrefix }),
+    ...(internal === undefined ? {} : { internal }),
   }
 }
 
@@ -204,7 +213,11 @@ function checkName(state: State, name: string): void {
 /** A group's options belong to the group: a second network of it gives the same ones or none. */
 function checkSameOptions(state: State, bits: GroupBits, parsed: Creation): void {
   const group = state.groups.get(bits)
-  if (!group || parsed.allow === undefined) return
+  if (!group) return
+  if (group.internal !== (parsed.internal === true)) {
+    throw new PluginError('GROUP_INTERNAL', group.name ?? 'without a name', group.internal ? 'is' : 'is not')
+  }
+  if (parsed.allow === undefined) return
   const [there, here] = [formatAllow(group.allow), formatAllow(parsed.allow)]
   if (there !== here) throw new PluginError('GROUP_OPTIONS', group.name ?? 'without a name', there, here)
 }

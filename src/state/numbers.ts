@@ -1,5 +1,6 @@
 // Which endpoint number comes next in a pool: the next one never used, so that nothing in the world still talks to its last holder; then the one
 // that has been free for longest; then one whose lease nobody took up.
+import { endpointNumber } from '../address/plan.ts'
 import { PluginError } from '../errors.ts'
 import type { Change } from './model.ts'
 import { LAST_NUMBER, type PoolUse } from './state.ts'
@@ -10,7 +11,9 @@ export const LEASE_MS = 10 * 60 * 1000
 const STEP = 256
 
 /** The number for a new lease, and the changes that take it. Throws POOL_EXHAUSTED. */
-export function allocate(use: PoolUse, now: number): { number: number; changes: Change[] } {
+export function allocate(use: PoolUse, now: number, name?: string): { number: number; changes: Change[] } {
+  const own = name === undefined ? undefined : named(use, name, now)
+  if (own !== undefined) return { number: own, changes: [lease(use, own, now)] }
   const number = fresh(use) ?? use.freed.values().next().value ?? expired(use, now)
   if (number === undefined) throw new PluginError('POOL_EXHAUSTED', use.pool.id, String(LAST_NUMBER))
   const changes: Change[] = [lease(use, number, now)]
@@ -37,6 +40,13 @@ function lease(use: PoolUse, number: number, now: number): Change {
 
 function fresh({ next }: PoolUse): number | undefined {
   return next <= LAST_NUMBER ? next : undefined
+}
+
+/** The number that a name stands for on every day (engine 29 and later tell it), unless somebody has it: then the name gets any other. */
+function named(use: PoolUse, name: string, now: number): number | undefined {
+  const number = endpointNumber(name)
+  const lease = use.leases.get(number)
+  return use.endpoints.has(number) || (lease && now - lease.since < LEASE_MS) ? undefined : number
 }
 
 function expired(use: PoolUse, now: number): number | undefined {

@@ -4,11 +4,14 @@ import { PluginError } from '../errors.ts'
 import { type AllowEntry, parseAllow } from '../policy/allow.ts'
 import { nearest } from '../words.ts'
 import type { NetworkOptions } from './command.ts'
+import type { Birth, LinkSysctl } from './model.ts'
 
 export interface ParsedOptions {
   readonly groupName?: string
   readonly allow?: readonly AllowEntry[]
   readonly mtu?: number
+  readonly birth?: Birth
+  readonly linkPrefix?: string
 }
 
 /** RFC 8200, section 5: every link carries packets of 1280 bytes. 65535 is the largest packet without jumbograms. */
@@ -18,14 +21,17 @@ const networkOptions: Readonly<Record<string, (value: string) => ParsedOptions>>
   group: value => ({ groupName: namedGroup(value).name }),
   allow: value => ({ allow: parseAllow(value) }),
   'com.docker.network.driver.mtu': value => ({ mtu: parseMtu(value) }),
+  birth: value => parseBirth(value),
+  'com.docker.network.container_iface_prefix': value => ({ linkPrefix: parseLinkPrefix(value) }),
   // The engine's own: it reads them itself and passes them on.
   'com.docker.network.advertise_addr_nmsgs': () => ({}),
   'com.docker.network.advertise_addr_ms': () => ({}),
   'com.docker.network.enable_ipv4': () => ({}),
   'com.docker.network.enable_ipv6': () => ({}),
 }
-const laterNetworkOptions = ['icc', 'egress', 'birth', 'com.docker.network.container_iface_prefix']
-const laterEndpointOptions = ['allow', 'com.docker.network.endpoint.sysctls', 'com.docker.network.endpoint.ifname']
+const laterNetworkOptions = ['icc', 'egress']
+const laterEndpointOptions = ['allow']
+const SYSCTLS = 'com.docker.network.endpoint.sysctls'
 
 /** The `-o` options of a network. Throws OPTION_UNKNOWN, OPTION_LATER, OPTION_MTU, and what group and allow throw. */
 export function parseNetworkOptions(options: NetworkOptions['driver']): ParsedOptions {
@@ -48,9 +54,30 @@ export function parseIpamOptions(options: Readonly<Record<string, string>>): { g
   return parsed
 }
 
-/** Endpoint options: none in this version. Throws OPTION_UNKNOWN or OPTION_LATER. */
-export function checkEndpointOptions(options: Readonly<Record<string, string>>): void {
-  for (const name of Object.keys(options)) refuse(name, [], laterEndpointOptions)
+/** Endpoint options: sysctls of the link. Throws OPTION_UNKNOWN, OPTION_LATER or OPTION_SYSCTL. */
+export function parseEndpointOptions(options: Readonly<Record<string, string>>): LinkSysctl[] {
+  let sysctls: LinkSysctl[] = []
+  for (const [name, value] of Object.entries(options)) {
+    if (name === SYSCTLS) sysctls = value.split(',').map(one => parseSysctl(one.trim()))
+    else if (name === 'com.docker.network.endpoint.ifname') throw new PluginError('OPTION_IFNAME', value)
+    else refuse(name, [SYSCTLS], laterEndpointOptions)
+  }
+  return sysctls
+}
+
+/**
+ * `net.FAMILY.KIND.IFNAME.NAME=VALUE`, as the engine takes it for its own links (moby daemon/libnetwork/netlabel). The CLI lower-cases it all, so the
+ * link's placeholder may come in small letters.
+ */
+function parseSysctl(text: string): LinkSysctl {
+  const [, family = '', kind = '', name = '', value = ''] =
+    /^net\.(ipv4|ipv6|mpls)\.([a-z]+)\.ifname\.([a-z0-9_]+)=([\w .:-]*)$/i.exec(text) ?? []
+  if (name === '')
+    throw new PluginError('OPTION_SYSCTL', text, 'write net.ipv6.conf.IFNAME.NAME=VALUE, comma separated')
+  if (family === 'ipv6' && name === 'disable_ipv6' && value.trim() !== '0') {
+    throw new PluginError('OPTION_SYSCTL', text, 'a link without IPv6 has nothing here; leave it out')
+  }
+  return { path: ['net', family, kind, 'IFNAME', name], value }
 }
 
 function refuse(name: string, known: readonly string[], later: readonly string[]): never {
@@ -65,6 +92,17 @@ function refuse(name: string, known: readonly string[], later: readonly string[]
 
 function own(name: string): boolean {
   return !name.startsWith('com.docker.network.enable') && !name.startsWith('com.docker.network.advertise')
+}
+
+function parseBirth(value: string): ParsedOptions {
+  if (value === 'engine' || value === 'sandbox') return { birth: value }
+  throw new PluginError('OPTION_BIRTH', value)
+}
+
+/** A name is this and a number; 12 characters leave room for three digits (IFNAMSIZ is 16 with its NUL). */
+function parseLinkPrefix(value: string): string {
+  if (/^[a-z][a-z0-9_-]{0,10}$/i.test(value) && !/\d$/.test(value) && !/^(lo|s64)/.test(value)) return value
+  throw new PluginError('OPTION_LINK_PREFIX', value)
 }
 
 function parseMtu(value: string): number {

@@ -10,6 +10,7 @@ export const LAST_NUMBER = 65534
 export interface GroupUse {
   readonly name: string | undefined
   readonly allow: readonly AllowEntry[]
+  readonly internal: boolean
   readonly networks: ReadonlySet<NetworkId>
 }
 
@@ -30,14 +31,14 @@ export interface State {
   readonly endpoints: ReadonlyMap<EndpointId, Endpoint>
   readonly pools: ReadonlyMap<PoolId, PoolUse>
   readonly groups: ReadonlyMap<GroupBits, GroupUse>
-  /** Which endpoint's link was born in a sandbox, by the sandbox's path. */
-  readonly sandboxes: ReadonlyMap<string, EndpointId>
+  /** The endpoints that joined a sandbox, by the sandbox's path. */
+  readonly sandboxes: ReadonlyMap<string, ReadonlySet<EndpointId>>
   readonly creation: Creation | undefined
 }
 
 type Mutable<T> = {
   -readonly [K in keyof T]: T[K] extends ReadonlyMap<infer A, infer B>
-    ? Map<A, B extends PoolUse | GroupUse ? Mutable<B> : B>
+    ? Map<A, B extends PoolUse | GroupUse ? Mutable<B> : B extends ReadonlySet<infer C> ? Set<C> : B>
     : T[K] extends ReadonlySet<infer A>
       ? Set<A>
       : T[K]
@@ -145,7 +146,12 @@ function countNetwork(state: Mutable<State>, before: Network | undefined, after:
     state.pools.get(after.pool)?.networks.add(after.id)
     const group = state.groups.get(after.group)
     const networks = (group?.networks ?? new Set<NetworkId>()).add(after.id)
-    state.groups.set(after.group, { name: group?.name ?? after.groupName, allow: after.allow, networks })
+    state.groups.set(after.group, {
+      name: group?.name ?? after.groupName,
+      allow: after.allow,
+      internal: after.internal === true,
+      networks,
+    })
   }
 }
 
@@ -159,13 +165,22 @@ function nameOf(state: State, networks: ReadonlySet<NetworkId>): string | undefi
 }
 
 function countEndpoint(state: Mutable<State>, before: Endpoint | undefined, after: Endpoint | undefined): void {
-  if (before?.sandbox && state.sandboxes.get(before.sandbox) === before.id) state.sandboxes.delete(before.sandbox)
-  if (after?.sandbox) state.sandboxes.set(after.sandbox, after.id)
+  if (before?.sandbox !== undefined) leaveSandbox(state, before.sandbox, before.id)
+  if (after?.sandbox !== undefined) {
+    const joined = state.sandboxes.get(after.sandbox) ?? new Set<EndpointId>()
+    state.sandboxes.set(after.sandbox, joined.add(after.id))
+  }
   const one = after ?? before
   const use = one && state.pools.get(one.pool)
   if (!use) return
   put(use.endpoints, one.number, after?.id)
   settle(use, one.number)
+}
+
+function leaveSandbox(state: Mutable<State>, sandbox: string, id: EndpointId): void {
+  const joined = state.sandboxes.get(sandbox)
+  joined?.delete(id)
+  if (joined?.size === 0) state.sandboxes.delete(sandbox)
 }
 
 /** Sorts a number whose holder changed into used, freed or asked for. */

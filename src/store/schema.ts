@@ -47,6 +47,9 @@ export const networkFile: z.ZodType<Network> = z.strictObject({
   groupName: text.exactOptional(),
   allow: z.array(allowEntry),
   mtu: z.int().exactOptional(),
+  internal: z.literal(true).exactOptional(),
+  birth: z.enum(['sandbox', 'engine']).exactOptional(),
+  linkPrefix: text.exactOptional(),
 })
 
 /** endpoints/ID.json */
@@ -58,7 +61,10 @@ export const endpointFile: z.ZodType<Endpoint> = z.strictObject({
   address: text,
   mac: text,
   published: z.array(publishedPort),
+  sysctls: z.array(z.strictObject({ path: z.array(text), value: text })).exactOptional(),
   sandbox: text.exactOptional(),
+  moved: z.literal(true).exactOptional(),
+  settled: z.literal(true).exactOptional(),
   phase: z.enum(['created', 'joined', 'left']),
   boot: text,
 })

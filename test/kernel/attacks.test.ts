@@ -98,7 +98,7 @@ const TWENTY: Readonly<Record<string, (f: Fabric) => Promise<void>>> = {
 
   '4 an honest machine of the site that numbers itself into a group': stopped('lan', 'd1', tcpTo(5432), {
     source: f => f.address('w1').replace('2001:db8:1:a:', '2001:db8:1:f:'),
-    counts: 'decide 7: from the world to a closed port',
+    counts: 'closed 1: from the world to a closed port',
   }),
 
   '5 a fleet source on a link that is no uplink': all(
@@ -138,7 +138,7 @@ const TWENTY: Readonly<Record<string, (f: Fabric) => Promise<void>>> = {
     assert.throws(() => f.a.nft('insert rule inet slash64 forward accept'), /Operation not permitted/)
     assert.throws(() => f.a.nft('add element inet slash64 uplinks { "br0" }'), /Operation not permitted/)
     assert.throws(() => f.a.nft('add table inet slash64 { flags dormant; }'), /Operation not permitted/)
-    await stopped('internet', 'd1', tcpTo(5432), { counts: 'decide 7: from the world to a closed port' })(f)
+    await stopped('internet', 'd1', tcpTo(5432), { counts: 'closed 1: from the world to a closed port' })(f)
     await stopped('e1', 'd1', tcpTo(5432), { counts: 'deny 1: denied' })(f)
     await stopped('e1', 'd1', tcpTo(5432), { source: g => g.address('w1'), counts: NOT_THE_LINKS })(f)
     // The middle of a connection that was let in while nothing was enforced.
@@ -207,14 +207,14 @@ const TWENTY: Readonly<Record<string, (f: Fabric) => Promise<void>>> = {
   }),
 
   '15 echo as a way around the lists: requests and their answers, nothing that only looks like them': all(
-    delivered('e1', 'd1', echo, { counts: 'decide 4: echo' }),
+    delivered('e1', 'd1', echo, { counts: 'decide 6: echo' }),
     stopped('e1', 'd1', (data, id) => [packet.echoReply(id, data)]),
     stopped('internet', 'd1', (data, id) => [packet.echoReply(id, data)]),
   ),
 
   '16 egress is open, also to ordinary bridges of the host and to its site': all(
-    delivered('e1', 'bridged', tcpTo(80), { counts: 'decide 8: out' }),
-    delivered('e1', 'lan', tcpTo(80), { counts: 'decide 8: out' }),
+    delivered('e1', 'bridged', tcpTo(80), { counts: 'decide 10: out' }),
+    delivered('e1', 'lan', tcpTo(80), { counts: 'decide 10: out' }),
   ),
 
   '17 a container that was disconnected and still has its link': async f => {

@@ -57,7 +57,7 @@ suite('kernel', () => {
       const before = dump(host, sandboxes)
       const operations = diff(
         host.items,
-        host.items.filter(({ kind }) => !['link', 'route', 'neighbour'].includes(kind)),
+        host.items.filter(({ kind }) => !['link', 'end', 'route', 'neighbour'].includes(kind)),
       )
       host.ns.enter(() => host.kernel.apply(operations))
       host.ns.enter(() => host.kernel.apply(inverse(operations)))
@@ -98,7 +98,7 @@ suite('kernel', () => {
       const kinds = missing
         .filter(({ item }) => item.kind !== 'table' && item.kind !== 'element')
         .map(({ item }) => item.kind)
-      assert.deepEqual(kinds, ['link', 'neighbour', 'route'], 'of the broken link only')
+      assert.deepEqual(kinds, ['link', 'end', 'neighbour', 'route'], 'of the broken link only')
     }))
 
   test('what is observed after apply is what was projected', () =>
@@ -199,8 +199,6 @@ suite('kernel', () => {
           peer: {
             name: `net${n}`,
             mac: `02:00:00:00:0a:${n.toString(16).padStart(2, '0')}`,
-            address: `2001:db8:1:a:0:1:2:${n + 1}`,
-            groupPrefix: `2001:db8:1:a:0:1:${n + 16}:0/112`,
           },
         })
         const links = Array.from({ length: 50 }, (_, n) => link(n))

@@ -17,6 +17,7 @@ const SITUATIONS: Readonly<Record<string, (host: Host, sandboxes: readonly [Netn
     host.network('web')
     host.network('db', 'web:5432,web:20000-30000/udp')
     host.network('logs', 'web')
+    host.network('vault', '', { internal: true })
     host.endpoint('web', 'web', 1, web, [{ protocol: 'tcp', port: 443 }])
     host.endpoint('db', 'db', 1, db)
   },

@@ -88,6 +88,9 @@ const of = (network: number, endpoint: number) => ({ network: networkId(network)
 export const join = (network: number, endpoint: number, sandbox: string, ports: readonly PortMapping[] = []) =>
   ({ type: 'join', ...of(network, endpoint), sandbox, ports }) as const satisfies Command
 
+export const settle = (network: number, endpoint: number) =>
+  ({ type: 'settle', ...of(network, endpoint) }) as const satisfies Command
+
 export const leave = (network: number, endpoint: number) =>
   ({ type: 'leave', ...of(network, endpoint) }) as const satisfies Command
 

@@ -1,10 +1,11 @@
 // Two hosts of slash64 with containers, behind a router with the internet and a LAN of the same site, all in namespaces:
 //
-//   w1 w2 d1 g1 e1 l1 l2 -- A ==up0,up1== router ==up0== B -- w3 d3 e3
-//              bridged ----/               |    \
+//   w1 w2 d1 g1 e1 l1 l2 -- A ==up0,up1== router ==up0== B -- w3 d3 e3 v3
+//   v1 v2 n1    bridged ---/               |    \
 //                                      internet  lan
 //
-// Groups: web (w), db (d, lets web in by port), logs (g, lets web in), evil (e), and LOCAL (l) of host A only. `bridged` is an IPv6 container on an
+// Groups: web (w), db (d, lets web in by port), logs (g, lets web and vault in), evil (e), and LOCAL (l) of host A only. Internal ones: vault (v), and
+// INNER (n) of host A only. `bridged` is an IPv6 container on an
 // ordinary bridge of host A, and a prefix of the fleet (PREFIX.c) is, by mistake, routed to it. Neighbour entries are permanent everywhere, so that no packet waits for another one.
 import { randomBytes } from 'node:crypto'
 import { SysctlTree } from '../../src/kernel/sysctl.ts'
@@ -19,7 +20,7 @@ export const PREFIX = { a: '2001:db8:1:a::/64', b: '2001:db8:1:b::/64', c: '2001
 export const ACCOMPLICE = '2001:db8:ffff:99::1'
 export const A_UPLINK = '2001:db8:1:ff::a'
 const DB_ALLOW = 'web:5432,web:7000-7010,web:20000-30000/udp,web:53/udp,web:9899/sctp'
-const SANDBOXES = ['w1', 'w2', 'd1', 'g1', 'e1', 'l1', 'l2', 'w3', 'd3', 'e3'] as const
+const SANDBOXES = ['w1', 'w2', 'd1', 'g1', 'e1', 'l1', 'l2', 'v1', 'v2', 'n1', 'w3', 'd3', 'e3', 'v3'] as const
 const MACHINES = ['a', 'b', 'router', 'internet', 'lan', 'bridged'] as const
 
 export type Container = (typeof SANDBOXES)[number]
@@ -114,9 +115,11 @@ function containers(a: Host, b: Host, spaces: Record<Container, Netns>): Record<
     host.network('web')
     host.network('db', DB_ALLOW)
     host.network('evil')
+    host.network('vault', '', { internal: true })
   }
-  a.network('logs', 'web')
+  a.network('logs', 'web,vault')
   a.network('LOCAL')
+  a.network('INNER', '', { internal: true })
   const published = [
     { protocol: 'tcp', port: 443 },
     { protocol: 'udp', port: 443 },
@@ -129,9 +132,14 @@ function containers(a: Host, b: Host, spaces: Record<Container, Netns>): Record<
     e1: a.endpoint('e1', 'evil', 1, spaces.e1),
     l1: a.endpoint('l1', 'LOCAL', 1, spaces.l1),
     l2: a.endpoint('l2', 'LOCAL', 2, spaces.l2),
+    // Join gives a member of an internal group no published port; the rules do not rely on it.
+    v1: a.endpoint('v1', 'vault', 1, spaces.v1, published),
+    v2: a.endpoint('v2', 'vault', 2, spaces.v2),
+    n1: a.endpoint('n1', 'INNER', 1, spaces.n1),
     w3: b.endpoint('w3', 'web', 3, spaces.w3),
     d3: b.endpoint('d3', 'db', 3, spaces.d3),
     e3: b.endpoint('e3', 'evil', 3, spaces.e3),
+    v3: b.endpoint('v3', 'vault', 3, spaces.v3),
   }
 }
 

@@ -34,6 +34,13 @@ export class FakeKernel {
     }
   }
 
+  /** The sandboxes in which a link was born; the test says which. */
+  readonly marked = new Set<string>()
+
+  isMarked(sandbox: string): boolean {
+    return this.marked.has(sandbox)
+  }
+
   /** What it can, as the real one. */
   repair(operations: readonly Operation[]): { operation: Operation; error: unknown }[] {
     const failures: { operation: Operation; error: unknown }[] = []
@@ -61,7 +68,8 @@ export class FakeKernel {
 
   #add(item: Item): void {
     const key = keyOf(item)
-    if (item.kind === 'neighbour' || item.kind === 'route') this.#demand(`link ${item.link}`, key)
+    if (item.kind === 'end' || item.kind === 'neighbour' || item.kind === 'route')
+      this.#demand(`link ${item.link}`, key)
     if (item.kind === 'element') this.#demand('table inet slash64', key)
     const again = item.kind === 'sysctl' || item.kind === 'table' || item.kind === 'element'
     if (this.#items.has(key) && !again) throw new Error(`${key} is there already`)

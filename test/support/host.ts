@@ -7,12 +7,13 @@ import { type HostPrefix, parseHostPrefix } from '../../src/address/prefix.ts'
 import { diff } from '../../src/dataplane/diff.ts'
 import { hostItems } from '../../src/dataplane/host.ts'
 import type { Item } from '../../src/dataplane/item.ts'
-import { BORN_NAME, project } from '../../src/dataplane/project.ts'
+import { project } from '../../src/dataplane/project.ts'
 import { hostTables, type RulesetOptions } from '../../src/dataplane/ruleset.ts'
 import { Kernel } from '../../src/kernel/kernel.ts'
 import { parseAllow } from '../../src/policy/allow.ts'
 import type { PublishedPort } from '../../src/policy/published.ts'
 import type { Endpoint, EndpointId, Network, NetworkId, PoolId } from '../../src/state/model.ts'
+import { bornName } from '../../src/state/names.ts'
 import { loadedState, type State } from '../../src/state/state.ts'
 import type { Netns } from './netns.ts'
 import { nftCommands } from './nft.ts'
@@ -29,7 +30,7 @@ export interface Place {
   readonly address: string
 }
 
-/** A rule by its name: chain, number within it from 1, and its comment, such as `decide 5: -p`. */
+/** A rule by its name: chain, number within it from 1, and its comment, such as `decide 7: -p`. */
 export interface NamedRule {
   readonly name: string
   readonly table: string
@@ -69,10 +70,11 @@ export class Host implements Disposable {
     this.prefix = parseHostPrefix(prefix, { allowDocumentation: true })
     this.options = { prefixes: [prefix], fleet: [prefix], uplinks: ['lo'], flowsFrom: 1000, flowsTo: 1000, ...options }
     this.kernel = ns.enter(() => new Kernel({ onError: error => this.errors.push(error) }))
+    this.kernel.fleet = this.options.fleet
   }
 
   /** A network of the group `name`; of a group of this host only when the name is in capitals. */
-  network(name: string, allow = ''): Network {
+  network(name: string, allow = '', options: Partial<Network> = {}): Network {
     const local = name === name.toUpperCase()
     const bits: GroupBits = local ? localGroup(digest(name).readUInt32BE() >>> 1).bits : namedGroup(name).bits
     const network: Network = {
@@ -82,6 +84,7 @@ export class Host implements Disposable {
       group: bits,
       ...(!local && { groupName: name }),
       allow: allow === '' ? [] : parseAllow(allow),
+      ...options,
     }
     this.#networks.set(name, network)
     return network
@@ -105,7 +108,7 @@ export class Host implements Disposable {
       boot: 'test',
     }
     this.#endpoints.set(name, endpoint)
-    return { ns: sandbox, link: BORN_NAME, mac: endpoint.mac, via: hostMac(id), address: endpoint.address }
+    return { ns: sandbox, link: bornName(network), mac: endpoint.mac, via: hostMac(id), address: endpoint.address }
   }
 
   /** Changes an endpoint, or with undefined removes it; takes effect with the next apply(). */

@@ -27,6 +27,7 @@ import {
   webAtC,
 } from './ruleset-checks.ts'
 import { FLOW_CASES } from './ruleset-flows.ts'
+import { INTERNAL_CASES } from './ruleset-internal.ts'
 import { attempt } from './stream.ts'
 
 export interface RuleCase {
@@ -155,45 +156,50 @@ const GROUPS: readonly RuleCase[] = [
     miss: delivered('w1', 'w2', tcpTo(80)),
   },
   {
-    rule: 'decide 4: echo',
+    rule: 'decide 6: echo',
     hit: all(
-      delivered('e1', 'd1', echo, { counts: 'decide 4: echo', answer: ({ type }) => type === 129 }),
-      delivered('internet', 'd1', echo, { counts: 'decide 4: echo' }),
+      delivered('e1', 'd1', echo, { counts: 'decide 6: echo', answer: ({ type }) => type === 129 }),
+      delivered('internet', 'd1', echo, { counts: 'decide 6: echo' }),
     ),
     miss: stopped('e1', 'd1', data => [packet.icmp6(200, 0, data)]),
   },
   {
-    rule: 'decide 5: -p',
+    rule: 'decide 7: -p',
     hit: all(
-      delivered('internet', 'w1', tcpTo(443), { counts: 'decide 5: -p' }),
-      delivered('internet', 'w1', udpTo(443), { counts: 'decide 5: -p' }),
-      delivered('lan', 'w1', tcpTo(443), { counts: 'decide 5: -p' }),
-      delivered('e1', 'w1', tcpTo(443), { counts: 'decide 5: -p' }),
-      delivered('e3', 'w1', tcpTo(443), { counts: 'decide 5: -p' }),
-      delivered('bridged', 'w1', tcpTo(443), { counts: 'decide 5: -p' }),
+      delivered('internet', 'w1', tcpTo(443), { counts: 'decide 7: -p' }),
+      delivered('internet', 'w1', udpTo(443), { counts: 'decide 7: -p' }),
+      delivered('lan', 'w1', tcpTo(443), { counts: 'decide 7: -p' }),
+      delivered('e1', 'w1', tcpTo(443), { counts: 'decide 7: -p' }),
+      delivered('e3', 'w1', tcpTo(443), { counts: 'decide 7: -p' }),
+      delivered('bridged', 'w1', tcpTo(443), { counts: 'decide 7: -p' }),
     ),
     miss: all(stopped('internet', 'w1', tcpTo(444)), stopped('internet', 'w1', sctpTo(443))),
   },
   {
-    rule: 'decide 6',
+    rule: 'decide 8',
     hit: delivered('w1', 'd1', tcpTo(5432)),
     miss: stopped('internet', 'd1', tcpTo(5432)),
   },
   {
-    rule: 'decide 7: from the world to a closed port',
+    rule: 'decide 9',
+    hit: stopped('internet', 'd1', tcpTo(5432)),
+    miss: delivered('w1', 'internet', tcpTo(80)),
+  },
+  {
+    rule: 'closed 1: from the world to a closed port',
     hit: all(
       ...(['internet', 'lan', 'bridged'] as const).map(from =>
-        stopped(from, 'd1', tcpTo(5432), { counts: 'decide 7: from the world to a closed port' }),
+        stopped(from, 'd1', tcpTo(5432), { counts: 'closed 1: from the world to a closed port' }),
       ),
       silent('internet', 'd1'),
     ),
     miss: delivered('w1', 'internet', tcpTo(80)),
   },
   {
-    rule: 'decide 8: out',
+    rule: 'decide 10: out',
     hit: all(
-      delivered('w1', 'internet', tcpTo(80), { counts: 'decide 8: out' }),
-      delivered('e1', 'e3', udpTo(9), { counts: 'decide 8: out' }),
+      delivered('w1', 'internet', tcpTo(80), { counts: 'decide 10: out' }),
+      delivered('e1', 'e3', udpTo(9), { counts: 'decide 10: out' }),
     ),
     miss: stopped('e1', 'd1', udpTo(9)),
   },
@@ -276,7 +282,14 @@ const HOSTS: readonly RuleCase[] = [
   },
 ]
 
-export const RULE_CASES: readonly RuleCase[] = [...SENDERS, ...GUARDS, ...GROUPS, ...FLOW_CASES, ...HOSTS]
+export const RULE_CASES: readonly RuleCase[] = [
+  ...SENDERS,
+  ...GUARDS,
+  ...GROUPS,
+  ...INTERNAL_CASES,
+  ...FLOW_CASES,
+  ...HOSTS,
+]
 
 /** Rules without which every packet fares the same, and what they are for. */
 export const SECOND_LINES: Readonly<Record<string, string>> = {
@@ -286,6 +299,6 @@ export const SECOND_LINES: Readonly<Record<string, string>> = {
   'guard 2: link matters are not for containers':
     'forward and input stop them as untracked or unasked for; this one before any of it',
   'input 1': 'rule 2 would do while the fleet holds our prefix, which it does; this one needs no set to be right',
-  'decide 8: out': 'names and counts; without it, flows out would not be counted by admit',
+  'decide 10: out': 'names and counts; without it, flows out would not be counted by admit',
   'admit 4': 'what the base chain would do anyway, said where it is read',
 }

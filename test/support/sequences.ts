@@ -18,41 +18,54 @@ import {
   releasePool,
   requestAddress,
   requestPool,
+  settle,
 } from './commands.ts'
 
 /** What happens next: a command, the death of the daemon, or time that passes. */
 export type Event = Command | { readonly type: 'crash' } | { readonly type: 'wait'; readonly ms: number }
 
-const GROUPS = ['web', 'db', 'api'] as const
-const ALLOW: Record<(typeof GROUPS)[number], string> = { web: 'web,db:80', db: 'web:5432,api:1-300/udp', api: '' }
+const GROUPS = ['web', 'db', 'api', 'vault'] as const
+type Group = (typeof GROUPS)[number]
+const ALLOW: Record<Group, string> = { web: 'web,db:80', db: 'web:5432,api:1-300/udp', api: '', vault: '' }
+/** The group of each network. */
+const HOMES: readonly Group[] = ['web', 'db', 'api', 'web', 'db', 'vault']
 
 const group = fc.constantFrom(...GROUPS)
 
-/** A network and its group, mostly the same one for an id: 1 and 4 are of one group. */
+/** A network and its group, mostly the same one for an id: 1 and 4 are of one group, 5 is of an internal one. */
 const member = fc
   .tuple(
-    fc.integer({ min: 1, max: 4 }),
+    fc.integer({ min: 1, max: 5 }),
     fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: group }),
   )
-  .map(([id, other]) => [id, other ?? GROUPS[id % 3] ?? 'web'] as const)
+  .map(([id, other]) => [id, other ?? HOMES[id] ?? 'web'] as const)
 const number = fc.integer({ min: 1, max: 6 })
 const endpoint = fc.integer({ min: 1, max: 6 })
-const sandbox = fc.integer({ min: 1, max: 6 }).map(one => `/var/run/docker/netns/${one}`)
+/** Fewer than endpoints, so that several meet in one. */
+const sandbox = fc.integer({ min: 1, max: 3 }).map(one => `/var/run/docker/netns/${one}`)
 const ports = fc
   .uniqueArray(fc.constantFrom(80, 443, 8080), { maxLength: 2 })
   .map(list => list.map(one => published(one)))
 
-const driverOptions = (name: (typeof GROUPS)[number], withList: boolean): Record<string, string> => {
-  return { group: name, ...(withList && ALLOW[name] ? { allow: ALLOW[name] } : {}) }
+const driverOptions = (name: Group, withList: boolean): Record<string, string> => {
+  return {
+    group: name,
+    ...(withList && ALLOW[name] ? { allow: ALLOW[name] } : {}),
+    ...(name === 'api' ? { birth: 'engine' } : {}),
+  }
 }
+
+const internalOf = (name: Group) => ({ internal: name === 'vault' })
+
+const creation = (id: number, name: Group, withList: boolean): Event[] => [
+  check(driverOptions(name, withList), internalOf(name)),
+  requestPool(),
+  createNetwork(id, poolOf(name), { options: optionsOf(driverOptions(name, withList), internalOf(name)) }),
+]
 
 const network: fc.Arbitrary<Event[]> = fc
   .tuple(member, fc.boolean())
-  .map(([[id, name], withList]) => [
-    check(driverOptions(name, withList)),
-    requestPool(),
-    createNetwork(id, poolOf(name), { options: optionsOf(driverOptions(name, withList)) }),
-  ])
+  .map(([[id, name], withList]) => creation(id, name, withList))
 
 const failedNetwork: fc.Arbitrary<Event[]> = group.map(name => [
   check({ group: name }),
@@ -66,7 +79,34 @@ const start: fc.Arbitrary<Event[]> = fc
     requestAddress(poolOf(name), addressIn(poolOf(name), wanted)),
     createEndpoint(id, one, `${addressIn(poolOf(name), wanted)}/128`),
     join(id, one, path, open),
+    settle(id, one),
   ])
+
+/** An endpoint into a sandbox, whatever else it was or is. */
+const entry: fc.Arbitrary<Event[]> = fc
+  .tuple(member, endpoint, sandbox, ports)
+  .map(([[id], one, path, open]) => [join(id, one, path, open), settle(id, one)])
+
+/** A container on several networks, which are made where they are not there. */
+const several: fc.Arbitrary<Event[]> = fc
+  .tuple(fc.uniqueArray(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 4 }), sandbox, ports)
+  .map(([ids, path, open]) =>
+    ids.flatMap(id => {
+      const name = HOMES[id] ?? 'web'
+      return [
+        ...creation(id, name, false),
+        requestAddress(poolOf(name), addressIn(poolOf(name), id)),
+        createEndpoint(id, id, `${addressIn(poolOf(name), id)}/128`),
+        join(id, id, path, open),
+        settle(id, id),
+      ]
+    }),
+  )
+
+/** A container that has a name, as engines from 29 on tell it. */
+const named: fc.Arbitrary<Event[]> = fc
+  .tuple(group, fc.constantFrom('one', 'two', 'three'))
+  .map(([name, container]) => [{ ...requestAddress(poolOf(name)), name: container }])
 
 const stop: fc.Arbitrary<Event[]> = fc
   .tuple(member, endpoint, number)
@@ -106,6 +146,9 @@ export const conversation: fc.Arbitrary<Event[]> = fc
           { weight: 1, arbitrary: failedNetwork },
           { weight: 6, arbitrary: start },
           { weight: 3, arbitrary: stop },
+          { weight: 2, arbitrary: several },
+          { weight: 2, arbitrary: entry },
+          { weight: 2, arbitrary: named },
           { weight: 1, arbitrary: removal },
           { weight: 5, arbitrary: lone },
         ),

@@ -36,7 +36,10 @@ export function dump(host: Host, sandboxes: readonly Netns[]): string {
   const lines = (text: string): string =>
     text
       .split('\n')
-      .map(line => line.replace(/@if\d+|state \w+|(NO-CARRIER,|,LOWER_UP)|expires \d+sec/g, '').trim())
+      // The mark of a sandbox in which a link was born stays for as long as the sandbox, whatever became of the link.
+      .map(line =>
+        line.replace(/@if\d+|state \w+|(NO-CARRIER,|,LOWER_UP)|expires \d+sec|\\ +alias slash64: .*/g, '').trim(),
+      )
       .filter(line => line !== '')
       .toSorted()
       .join('\n')

@@ -99,7 +99,7 @@ describe('a command that fails', () => {
         assert.deepEqual(unopened(place), { ...before, ...closed(before) }, `${command.type}, step ${steps}`)
       }
     }
-    assert.equal(injected, 28, 'every step of the kernel failed once')
+    assert.equal(injected, 32, 'every step of the kernel failed once')
   })
 
   it('changes nothing where its promise cannot be written, and then is done when repeated', async () => {

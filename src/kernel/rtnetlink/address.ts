@@ -9,6 +9,7 @@ import {
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_EXCL,
+  NLM_F_REPLACE,
   type Writer,
 } from 'nftables-js/netlink'
 import { addressBytes, addressText } from './bytes.ts'
@@ -56,6 +57,8 @@ export interface NewAddress extends AddressRef {
   readonly nodad?: boolean
   /** Without the connected route of its prefix. */
   readonly noPrefixRoute?: boolean
+  /** `add` (default) refuses an address that the link has; `replace` takes it for done. */
+  readonly verb?: 'add' | 'replace'
 }
 
 /** What the kernel says of an address. */
@@ -83,8 +86,10 @@ function write(writer: Writer, { index, address, prefixLength }: AddressRef, fla
  */
 export function addAddress(batch: Batch, address: NewAddress): Batch {
   const flags = (address.nodad ? bit('nodad') : 0) | (address.noPrefixRoute ? bit('noprefixroute') : 0)
-  const operation = `add address ${address.address}/${address.prefixLength} to link ${address.index}`
-  return batch.add(operation, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, writer => {
+  const { verb = 'add' } = address
+  const operation = `${verb} address ${address.address}/${address.prefixLength} on link ${address.index}`
+  const how = NLM_F_ACK | NLM_F_CREATE | (verb === 'add' ? NLM_F_EXCL : NLM_F_REPLACE)
+  return batch.add(operation, RTM_NEWADDR, how, writer => {
     write(writer, address, flags)
   })
 }

@@ -123,7 +123,7 @@ describe('parsePool', () => {
   test('offers -o group=NAME', () => {
     assert.throws(() => parsePool('fd00::/112', prefix), {
       code: 'POOL_INVALID',
-      message: /or -o group=NAME and no --subnet$/,
+      message: /or --ipam-driver slash64 -o group=NAME and no --subnet$/,
     })
   })
 

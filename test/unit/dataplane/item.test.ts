@@ -2,10 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { conditionOf, type Item, type ItemKind, keyOf, order } from '../../../src/dataplane/item.ts'
 
-const peer = { name: 'net0', mac: '02:00:00:00:00:01', address: '2001:db8::1', groupPrefix: '2001:db8::/112' }
+const peer = { name: 'net0', mac: '02:00:00:00:00:01' }
 const link: Item = {
   ...{ kind: 'link', name: 's64a', alias: 'slash64/n/e', mac: '02:00:00:00:00:02', mtu: 1400 },
   ...{ gateway: 'fe80::1', sandbox: '/s', peer },
+}
+
+const end: Item = {
+  ...{ kind: 'end', link: 's64a', sandbox: '/s', mac: 'm', address: '2001:db8::1', prefixes: ['2001:db8::/112'] },
+  ...{ gateway: { address: 'fe80::1', mac: 'h' }, internal: false, born: { sysctls: [] } },
 }
 
 const examples: { readonly [K in ItemKind]: readonly [Item, key: string, condition: string] } = {
@@ -18,6 +23,7 @@ const examples: { readonly [K in ItemKind]: readonly [Item, key: string, conditi
   ],
   address: [{ kind: 'address', address: '2001:db8::1' }, 'address 2001:db8::1', ''],
   unreachable: [{ kind: 'unreachable', prefix: '2001:db8::/64' }, 'unreachable 2001:db8::/64', ''],
+  end: [end, 'end s64a', ''],
   link: [link, 'link s64a', 'slash64/n/e'],
   neighbour: [{ kind: 'neighbour', link: 's64a', address: '2001:db8::1', mac: 'm' }, 'neighbour s64a 2001:db8::1', 'm'],
   route: [{ kind: 'route', address: '2001:db8::1', link: 's64a' }, 'route 2001:db8::1', 's64a'],

@@ -6,7 +6,7 @@ import { containerMac, gatewayAddress, groupKey, hostMac } from '../../../src/ad
 import { parseHostPrefix } from '../../../src/address/prefix.ts'
 import { diff } from '../../../src/dataplane/diff.ts'
 import { conditionOf, type Item, keyOf } from '../../../src/dataplane/item.ts'
-import { BORN_NAME, endpointItems, prefixItems, project, projectChanges } from '../../../src/dataplane/project.ts'
+import { endpointItems, prefixItems, project, projectChanges } from '../../../src/dataplane/project.ts'
 import { PluginError } from '../../../src/errors.ts'
 import type { Change } from '../../../src/state/model.ts'
 import { loadedState } from '../../../src/state/state.ts'
@@ -60,7 +60,12 @@ describe('endpointItems', () => {
       {
         ...{ kind: 'link', name: LINK, alias: `slash64/${networkId(1)}/${endpointId(1)}`, mac: hostMac(endpointId(1)) },
         ...{ mtu: 1400, gateway: gatewayAddress(networkId(1)), sandbox: SANDBOX },
-        peer: { name: BORN_NAME, mac, address, groupPrefix: WEB },
+        peer: { name: 'net0', mac },
+      },
+      {
+        ...{ kind: 'end', link: LINK, sandbox: SANDBOX, mac, address, prefixes: [WEB], internal: false },
+        gateway: { address: gatewayAddress(networkId(1)), mac: hostMac(endpointId(1)) },
+        born: { sysctls: [] },
       },
       { kind: 'neighbour', link: LINK, address, mac },
       { kind: 'route', address, link: LINK },
@@ -83,7 +88,7 @@ describe('endpointItems', () => {
   it('give a link a name that a kernel takes: 15 characters, none of eth', () => {
     const [link] = itemsOf(joinedWorld())
     assert.ok(link?.kind === 'link' && link.name.length <= 15)
-    assert.doesNotMatch(BORN_NAME, /^eth/)
+    assert.doesNotMatch(link.peer.name, /^eth/)
   })
 })
 

@@ -15,6 +15,7 @@ const replies: Replies = {
   createEndpoint: { mac: '02:00:00:00:00:01' },
   deleteEndpoint: undefined,
   join: { gateway: 'fe80::1' },
+  settle: undefined,
   leave: undefined,
   requestPool: { id: POOL as PoolId, pool: POOL },
   releasePool: undefined,

@@ -86,7 +86,12 @@ const rows: Row[] = [
     },
     reply: { Interface: { MacAddress: '02:00:00:00:00:01' } },
   },
-  { path: '/NetworkDriver.EndpointOperInfo', body: IDS, reply: { Value: {} } },
+  {
+    path: '/NetworkDriver.EndpointOperInfo',
+    body: IDS,
+    command: { type: 'settle', ...ids },
+    reply: { Value: {} },
+  },
   {
     path: '/NetworkDriver.Join',
     body: { ...IDS, SandboxKey: '/var/run/docker/netns/c28d51a144c0', Options: { [PORTMAP]: [PORT] } },

@@ -3,25 +3,29 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { GroupBits } from '../../../src/address/group.ts'
-import { parseEndpointAddress } from '../../../src/address/plan.ts'
+import { endpointNumber, parseEndpointAddress } from '../../../src/address/plan.ts'
+import { project } from '../../../src/dataplane/project.ts'
 import { PluginError } from '../../../src/errors.ts'
 import { formatAllow } from '../../../src/policy/allow.ts'
 import type { Command } from '../../../src/state/command.ts'
-import type { NetworkId, PoolId } from '../../../src/state/model.ts'
+import type { EndpointId, NetworkId, PoolId } from '../../../src/state/model.ts'
 import { LEASE_MS } from '../../../src/state/numbers.ts'
-import type { PoolUse, State } from '../../../src/state/state.ts'
+import type { GroupUse, PoolUse, State } from '../../../src/state/state.ts'
 import { releasePool, World } from '../../support/commands.ts'
 import { conversation, type Event } from '../../support/sequences.ts'
 
-/** Runs a conversation; refused commands change nothing, which World.decide asserts. */
+/** Runs a conversation; refused commands change nothing, which World.decide asserts. Sandboxes keep the mark of a birth, as the kernel's do. */
 function converse(events: readonly Event[], look: (world: World, event: Event, before: State) => void): void {
   const world = new World()
+  const marked = new Set<string>()
   for (const event of events) {
     const before = structuredClone(world.state)
+    if (event.type === 'join') world.context = { ...world.context, sandboxUsed: marked.has(event.sandbox) }
     if (event.type === 'crash') world.crash()
     else if (event.type === 'wait') world.context = { ...world.context, now: world.context.now + event.ms }
     else tolerate(world, event)
     look(world, event, before)
+    for (const { sandbox, moved } of world.state.endpoints.values()) if (sandbox && !moved) marked.add(sandbox)
   }
 }
 
@@ -76,7 +80,7 @@ describe('any conversation', () => {
           converse(events, ({ state, context }, event, before) => {
             // A pool without networks is forgotten, and so are its numbers.
             for (const id of chosen.keys()) if (!state.pools.has(id)) chosen.delete(id)
-            if (event.type !== 'requestAddress' || event.address) return
+            if (event.type !== 'requestAddress' || event.address || event.name !== undefined) return
             const numbers = chosen.get(event.pool) ?? new Set()
             for (const given of leasesGiven(before, state, event.pool, context.now)) {
               assert.ok(!numbers.has(given), `${given} was handed out before`)
@@ -88,6 +92,71 @@ describe('any conversation', () => {
         .beforeEach(() => chosen.clear()),
       { numRuns: 100 },
     )
+  })
+
+  it('gives a name its own number, if nobody has it', () => {
+    run(({ state, context }, event, before) => {
+      if (event.type !== 'requestAddress' || event.address || event.name === undefined) return
+      const use = before.pools.get(event.pool)
+      const own = endpointNumber(event.name)
+      const since = use?.leases.get(own)?.since
+      if (!use || use.endpoints.has(own) || (since !== undefined && context.now - since < LEASE_MS)) return
+      assert.equal(state.pools.get(event.pool)?.leases.get(own)?.since, context.now)
+      assert.deepEqual(state.pools.get(event.pool)?.pool, use.pool, 'nothing is reserved for it')
+    })
+  })
+
+  it('lets one link at most be born in a sandbox, ever, and one only where none was before', () => {
+    const births = new Map<string, EndpointId>()
+    fc.assert(
+      fc
+        .property(conversation, events =>
+          converse(events, ({ state }) => {
+            for (const { id, network, sandbox, moved } of state.endpoints.values()) {
+              if (sandbox === undefined || moved) continue
+              assert.notEqual(state.networks.get(network)?.birth, 'engine')
+              const first = births.get(sandbox) ?? id
+              assert.equal(first, id, `in ${sandbox} a second one`)
+              births.set(sandbox, first)
+            }
+          }),
+        )
+        .beforeEach(() => births.clear()),
+      { numRuns: 100 },
+    )
+  })
+
+  it('names no two links alike that we make, on the host or in one sandbox', () => {
+    run(({ state }) => {
+      const links = project(state, []).filter(item => item.kind === 'link')
+      const names = links.flatMap(({ name, sandbox = 'host', peer }) => [`host ${name}`, `${sandbox} ${peer.name}`])
+      assert.equal(new Set(names).size, names.length, names.join(', '))
+    })
+  })
+
+  it('lets a sandbox into each group once, and publishes nothing of an internal one', () => {
+    run(({ state }) => {
+      for (const [sandbox, ids] of state.sandboxes) {
+        const pools = [...ids].map(id => state.endpoints.get(id)?.pool)
+        assert.equal(new Set(pools).size, pools.length, `${sandbox} is in ${pools.join(', ')}`)
+      }
+      for (const { network, published } of state.endpoints.values())
+        if (state.networks.get(network)?.internal) assert.deepEqual(published, [])
+    })
+  })
+
+  it('settles what the engine moved, once it is asked for it, and nothing else', () => {
+    run(({ state }, event, before) => {
+      for (const { moved, settled } of state.endpoints.values()) assert.ok(moved || !settled)
+      const one = event.type === 'settle' ? state.endpoints.get(event.endpoint) : undefined
+      if (one?.phase === 'joined') assert.equal(one.settled, one.moved)
+      if (event.type === 'crash' || event.type === 'wait') return
+      for (const [id, { settled }] of state.endpoints) {
+        const was = before.endpoints.get(id)
+        if (settled && !was?.settled) assert.ok(event.type === 'settle' && event.endpoint === id)
+        else if (was?.settled) assert.ok(settled)
+      }
+    })
   })
 
   it('keeps the indexes that networks and endpoints make', () => {
@@ -130,18 +199,27 @@ describe('a conversation of this kind', () => {
         if (state.networks.size > 2) seen.add('networks')
         if (state.endpoints.size > 2) seen.add('endpoints')
         if (state.sandboxes.size > 1) seen.add('sandboxes')
+        const joined = [...state.sandboxes.values()].map(ids => [...ids].flatMap(id => state.endpoints.get(id) ?? []))
+        if (joined.some(one => one.length > 2)) seen.add('shared sandboxes')
+        if (joined.some(one => one.some(end => end.settled) && one.some(end => !end.moved))) seen.add('born and moved')
+        if (joined.some(one => one.every(end => end.moved))) seen.add('only moved')
+        if ([...state.groups.values()].some(group => group.internal)) seen.add('internal groups')
         if ([...state.groups.values()].some(group => group.networks.size > 1)) seen.add('shared groups')
         if ([...state.groups.values()].some(group => group.allow.length > 0)) seen.add('lists')
         if ([...state.pools.values()].some(use => use.freed.size > 0)) seen.add('freed numbers')
       })
     }
     assert.deepEqual([...seen].toSorted(), [
+      'born and moved',
       'endpoints',
       'freed numbers',
+      'internal groups',
       'lists',
       'networks',
+      'only moved',
       'sandboxes',
       'shared groups',
+      'shared sandboxes',
     ])
   })
 })
@@ -158,19 +236,29 @@ function groupsOf(state: State) {
 }
 
 function recomputedGroups(state: State): ReturnType<typeof groupsOf> {
-  const groups = new Map<GroupBits, { name: string | undefined; allow: string; networks: Set<NetworkId> }>()
-  for (const { id, group, groupName, allow } of state.networks.values()) {
+  const groups = new Map<
+    GroupBits,
+    Omit<GroupUse, 'allow' | 'networks'> & { allow: string; networks: Set<NetworkId> }
+  >()
+  for (const { id, group, groupName, allow, internal } of state.networks.values()) {
     const before = groups.get(group)
     const networks = (before?.networks ?? new Set<NetworkId>()).add(id)
-    groups.set(group, { name: before?.name ?? groupName, allow: formatAllow(allow), networks })
+    groups.set(group, {
+      name: before?.name ?? groupName,
+      allow: formatAllow(allow),
+      internal: internal === true,
+      networks,
+    })
   }
   return groups
 }
 
-function recomputedSandboxes(state: State): Map<string, string> {
-  return new Map(
-    [...state.endpoints.values()].flatMap(({ id, sandbox }) => (sandbox === undefined ? [] : [[sandbox, id]])),
-  )
+function recomputedSandboxes(state: State): State['sandboxes'] {
+  const sandboxes = new Map<string, Set<EndpointId>>()
+  for (const { id, sandbox } of state.endpoints.values()) {
+    if (sandbox !== undefined) sandboxes.set(sandbox, (sandboxes.get(sandbox) ?? new Set()).add(id))
+  }
+  return sandboxes
 }
 
 function checkPool(state: State, id: PoolId, use: PoolUse): void {

@@ -18,6 +18,7 @@ import {
   published,
   releaseAddress,
   requestAddress,
+  settle,
   World,
 } from '../../support/commands.ts'
 
@@ -30,6 +31,8 @@ function webWorld(): World {
   world.network(1, 'web')
   return world
 }
+
+const SYSCTLS = 'com.docker.network.endpoint.sysctls'
 
 describe('RequestAddress', () => {
   it('hands out the numbers from 1 on, always as a /128', () => {
@@ -137,8 +140,12 @@ describe('CreateEndpoint', () => {
     ['another length', createEndpoint(1, 2, `${at(2)}/112`), 'ADDRESS_INVALID', `${at(2)}/112`, 'write'],
     ['another pool', createEndpoint(1, 2, '2001:db8::1/128'), 'ENDPOINT_ADDRESS_INVALID', '"2001:db8::1"', WEB],
     ['an option', option('allow', 'web'), 'OPTION_LATER', '"allow"', 'leave it out'],
-    ['a typing error', option('alow', 'web'), 'OPTION_UNKNOWN', '"alow"', 'known: none'],
-    ['a sysctl', option('com.docker.network.endpoint.sysctls', 'x'), 'OPTION_LATER', 'sysctls"', 'leave it out'],
+    ['a typing error', option('alow', 'web'), 'OPTION_UNKNOWN', '"alow"', 'known: com.docker.network.endpoint.sysctls'],
+    ['a sysctl that is none', option(SYSCTLS, 'x'), 'OPTION_SYSCTL', '"x"', 'write net.ipv6.conf.IFNAME.NAME=VALUE'],
+    ['a sysctl of another link', option(SYSCTLS, 'net.ipv6.conf.eth0.a=1'), 'OPTION_SYSCTL', 'eth0', 'IFNAME'],
+    ['a sysctl with a path', option(SYSCTLS, 'net.ipv6.conf.ifname.../x=1'), 'OPTION_SYSCTL', 'IFNAME'],
+    ['disable_ipv6', option(SYSCTLS, 'net.ipv6.conf.ifname.disable_ipv6=1'), 'OPTION_SYSCTL', 'leave it out'],
+    ['a name for the link', option('com.docker.network.endpoint.ifname', 'lab0'), 'OPTION_IFNAME', '"lab0"', '-o com'],
     ['a host address', ports({ hostIp: '192.0.2.1' }), 'PUBLISH_ADDRESS', '"192.0.2.1"', 'write -p 80:80'],
     ['a protocol', ports({ protocol: 47 }), 'PUBLISH_PROTOCOL', '"47"', 'write tcp, udp or sctp'],
     ['port 0', ports({ port: 0 }), 'PUBLISH_PORT', '"0/tcp"', 'write a port'],
@@ -195,12 +202,42 @@ describe('Join', () => {
     assert.deepEqual(world.decide(join(1, 1, SANDBOX)), { changes: [], reply: { gateway } })
   })
 
-  it('refuses a second slash64 network in one sandbox, also after a restart', () => {
+  it('has the engine move every link but the first of a sandbox, also after a restart', () => {
+    const world = created()
+    world.endpoint(2, 3, world.network(2, 'db'))
+    world.run(join(1, 1, SANDBOX))
+    world.crash()
+    const { moved } = world.run(join(2, 3, SANDBOX))
+    assert.equal(moved?.link, `c64${'3'.padStart(12, '0')}`)
+    assert.match(moved?.connected ?? '', /^fe80::.*\/128$/)
+    assert.equal(world.state.endpoints.get(endpointId(3))?.moved, true)
+  })
+
+  it('has the engine move a link into a sandbox in which one was born before, and where the network wants it', () => {
+    const used = created()
+    used.context = { ...used.context, sandboxUsed: true }
+    assert.ok(used.run(join(1, 1, SANDBOX)).moved)
+    const wanted = created()
+    wanted.context = { ...wanted.context, birth: 'engine' }
+    assert.ok(wanted.run(join(1, 1, SANDBOX)).moved)
+  })
+
+  it('refuses two addresses of one group in one sandbox', () => {
     const world = created()
     world.run(join(1, 1, SANDBOX))
-    world.fails(join(1, 2, SANDBOX), 'SANDBOX_SECOND', 'one slash64 network', 'take it off the other')
-    world.crash()
-    world.fails(join(1, 2, SANDBOX), 'SANDBOX_SECOND')
+    world.fails(join(1, 2, SANDBOX), 'GROUP_DOUBLE', '"web"', 'one network of a group only')
+  })
+
+  it('settles a moved link once, and a born one never', () => {
+    const world = created()
+    world.run(join(1, 1, SANDBOX))
+    assert.deepEqual(world.decide(settle(1, 1)).changes, [])
+    world.endpoint(2, 3, world.network(2, 'db'))
+    world.run(join(2, 3, SANDBOX))
+    assert.equal(world.decide(settle(2, 3)).changes.length, 1)
+    world.run(settle(2, 3))
+    assert.deepEqual(world.decide(settle(2, 3)).changes, [])
+    assert.deepEqual(world.decide(settle(2, 9)).changes, [])
   })
 
   it('refuses what is not there or elsewhere', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { namedGroup } from '../../../src/address/group.ts'
+import { endpointNumber } from '../../../src/address/plan.ts'
 import type { Change, Endpoint, Lease, Network, Pool } from '../../../src/state/model.ts'
 import { allocate, claim, LEASE_MS } from '../../../src/state/numbers.ts'
 import { commit, LAST_NUMBER, loadedState, type PoolUse, type State } from '../../../src/state/state.ts'
@@ -33,8 +34,8 @@ function useOf(state: State): PoolUse {
   return use
 }
 
-function take(state: State, now = NOW): number {
-  const { number, changes } = allocate(useOf(state), now)
+function take(state: State, now = NOW, name?: string): number {
+  const { number, changes } = allocate(useOf(state), now, name)
   commit(state, changes)
   return number
 }
@@ -110,6 +111,109 @@ describe('allocate', () => {
     )
   })
 })
+
+describe('allocate for a name', () => {
+  const OWN = endpointNumber('postgres')
+
+  it('gives the same number again, after a release, a restart, in whatever order', () => {
+    const state = stateOf(0)
+    assert.equal(take(state, NOW, 'postgres'), OWN)
+    free(state, OWN)
+    take(state)
+    assert.equal(take(state, NOW, 'nginx'), endpointNumber('nginx'))
+    assert.equal(take(state, NOW, 'postgres'), OWN)
+    assert.equal(take(stateOf(256, [1, 2]), NOW, 'postgres'), OWN)
+    // One that counts as used, because of a restart.
+    assert.equal(take(stateOf(LAST_NUMBER), NOW, 'postgres'), OWN)
+  })
+
+  it('is of the name alone: the same in every version', () => {
+    assert.deepEqual(['postgres', 'web-1'].map(endpointNumber), [40962, 8499])
+  })
+
+  it('reserves nothing on disk', () => {
+    const state = stateOf(256, [1])
+    const { number, changes } = allocate(useOf(state), NOW, 'postgres')
+    assert.ok(number > 256)
+    assert.deepEqual(
+      changes.map(({ kind }) => kind),
+      ['lease'],
+    )
+    commit(state, changes)
+    assert.equal(useOf(state).pool.reserved, 256)
+    assert.equal(take(state), 257, 'and the next never used one is still the next')
+    assert.equal(useOf(state).pool.reserved, 512)
+  })
+
+  it('takes the next never used number where an endpoint or somebody who starts has its own', () => {
+    const held = stateOf(0, [OWN])
+    assert.equal(take(held, NOW, 'postgres'), 1)
+    const starting = stateOf(0)
+    assert.deepEqual(
+      [1, 2, 3].map(() => take(starting, NOW, 'postgres')),
+      [OWN, 1, 2],
+    )
+    assert.equal(take(starting, NOW + LEASE_MS - 1, 'postgres'), 3)
+    assert.equal(take(starting, NOW + LEASE_MS, 'postgres'), OWN, 'a lease that nobody took up')
+  })
+
+  it('takes the next never used number where another name has the same', () => {
+    const [first, second] = colliding()
+    const state = stateOf(0)
+    assert.equal(take(state, NOW, first), endpointNumber(first))
+    assert.equal(take(state, NOW, second), 1)
+    free(state, endpointNumber(first))
+    assert.equal(take(state, NOW, second), endpointNumber(first), 'whoever comes first')
+    assert.equal(take(state, NOW, first), 2)
+  })
+
+  it('is passed over by those who come without a name', () => {
+    const state = stateOf(OWN - 3)
+    assert.equal(take(state, NOW, 'postgres'), OWN)
+    assert.deepEqual(
+      [1, 2, 3].map(() => take(state)),
+      [OWN - 2, OWN - 1, OWN + 1],
+    )
+  })
+
+  it('never hands out what is held, whatever the names', () => {
+    const name = fc.constantFrom(undefined, 'postgres', 'nginx', ...colliding())
+    const step = fc.oneof(
+      name.map(asks => ({ asks })),
+      fc.nat({ max: 9 }).map(ends => ({ ends })),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), steps => {
+        const state = stateOf(0)
+        const held: number[] = []
+        for (const one of steps) {
+          if ('ends' in one) {
+            const [number] = held.splice(one.ends, 1)
+            if (number !== undefined) free(state, number)
+            continue
+          }
+          const own = one.asks === undefined ? undefined : endpointNumber(one.asks)
+          const number = take(state, NOW, one.asks)
+          assert.ok(!held.includes(number), `${number} is held`)
+          if (own !== undefined && !held.includes(own)) assert.equal(number, own)
+          held.push(number)
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
+
+/** Two names with the same number. */
+function colliding(): [string, string] {
+  const names = new Map<number, string>()
+  for (let n = 0; ; n++) {
+    const number = endpointNumber(`c${n}`)
+    const other = names.get(number)
+    if (other !== undefined) return [other, `c${n}`]
+    names.set(number, `c${n}`)
+  }
+}
 
 describe('a pool in which every number is held', () => {
   let state: State

@@ -23,6 +23,8 @@ import {
 const WEB = poolOf('web')
 const DB = poolOf('db')
 
+const IFACE = 'com.docker.network.container_iface_prefix'
+
 describe('GwAllocCheck', () => {
   it('opens a creation with the options', () => {
     const world = new World()
@@ -50,14 +52,21 @@ describe('GwAllocCheck', () => {
     ['an engine before 28', { type: 'checkGatewayAllocation', options: old() }, 'ENGINE_OLD', 'install', '28'],
     ['IPv4', check({}, { ipv4: true }), 'IPV4_ON', '--ipv4=false --ipv6', 'enable_ipv4: false'],
     ['no IPv6', check({}, { ipv6: false }), 'IPV4_ON', '--ipv4=false --ipv6'],
-    ['--internal', check({}, { internal: true }), 'OPTION_LATER', '"--internal"', 'leave it out'],
+    [
+      '--internal with allow',
+      check({ allow: 'web' }, { internal: true }),
+      ...(['OPTION_INTERNAL_ALLOW', 'allow="web"', 'leave one of them out'] as const),
+    ],
     ['a typing error', check({ grup: 'web' }), 'OPTION_UNKNOWN', '"grup"', 'did you mean "group"?'],
     ['an unknown option', check({ bandwidth: '1' }), 'OPTION_UNKNOWN', '"bandwidth"', 'known: group, allow'],
     ['a name of Object.prototype', check({ constructor: '1' }), 'OPTION_UNKNOWN', '"constructor"', 'known: group'],
     ['an empty option name', check({ '': '1' }), 'OPTION_UNKNOWN', '""', 'known: group'],
     ['icc', check({ icc: 'closed' }), 'OPTION_LATER', '"icc"', 'leave it out'],
     ['egress', check({ egress: 'closed' }), 'OPTION_LATER', '"egress"', 'leave it out'],
-    ['birth', check({ birth: 'engine' }), 'OPTION_LATER', '"birth"', 'leave it out'],
+    ['another birth', check({ birth: 'none' }), 'OPTION_BIRTH', '"none"', 'write "sandbox" or "engine"'],
+    ['a link called lo', check({ [IFACE]: 'lo' }), 'OPTION_LINK_PREFIX', '"lo"', 'write at most 11'],
+    ['a link called like ours', check({ [IFACE]: 's64x' }), 'OPTION_LINK_PREFIX', '"s64x"', 'write at most 11'],
+    ['a long link name', check({ [IFACE]: 'a'.repeat(12) }), 'OPTION_LINK_PREFIX', 'aaa', 'write at most 11'],
     ['a small MTU', mtu('1279'), 'OPTION_MTU', '"1279"', 'write 1280 to 65535'],
     ['a large MTU', mtu('65536'), 'OPTION_MTU', '"65536"', 'write 1280 to 65535'],
     ['an MTU in another notation', mtu('0x5dc'), 'OPTION_MTU', '"0x5dc"', 'write 1280 to 65535'],
