@@ -1,7 +1,7 @@
 // What dockerd can ask, in our own words: the http room parses its JSON into these, so nothing here is unchecked input.
 import type { HostPrefix } from '../address/prefix.ts'
 import type { PortMapping } from '../policy/published.ts'
-import type { Birth, EndpointId, NetworkId, PoolId } from './model.ts'
+import type { Birth, Change, EndpointId, NetworkId, PoolId } from './model.ts'
 
 /** Options of GwAllocCheck and CreateNetwork. `ipv4` is absent on engines before 28.0. */
 export interface NetworkOptions {
@@ -93,4 +93,11 @@ export interface Context {
   readonly sandboxUsed?: boolean
   /** The host prefix of new networks. */
   readonly prefix: HostPrefix
+}
+
+/** What a command does, as values. `notes` are for the log. */
+export interface Decision<T extends CommandType> {
+  readonly changes: readonly Change[]
+  readonly reply: Replies[T]
+  readonly notes?: readonly string[]
 }

@@ -1,16 +1,8 @@
 // state + command -> changes + reply. Pure: it reads no clock, draws no number, touches nothing; what it throws changes nothing.
-import type { Command, CommandOf, CommandType, Context, Replies } from './command.ts'
+import type { Command, CommandOf, CommandType, Context, Decision } from './command.ts'
 import { createEndpoint, deleteEndpoint, join, leave, releaseAddress, requestAddress, settle } from './endpoints.ts'
-import type { Change } from './model.ts'
 import { checkGatewayAllocation, createNetwork, deleteNetwork, releasePool, requestPool } from './networks.ts'
 import type { State } from './state.ts'
-
-/** What a command does, as values. `notes` are for the log. */
-export interface Decision<T extends CommandType> {
-  readonly changes: readonly Change[]
-  readonly reply: Replies[T]
-  readonly notes?: readonly string[]
-}
 
 const deciders: { [T in CommandType]: (state: State, command: CommandOf<T>, context: Context) => Decision<T> } = {
   checkGatewayAllocation,

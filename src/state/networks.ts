@@ -5,8 +5,7 @@ import { groupPool, parsePool } from '../address/plan.ts'
 import { type HostPrefix, parseHostPrefix, parsePrefix } from '../address/prefix.ts'
 import { PluginError } from '../errors.ts'
 import { formatAllow } from '../policy/allow.ts'
-import type { CommandOf, Context, NetworkOptions } from './command.ts'
-import type { Decision } from './decide.ts'
+import type { CommandOf, Context, Decision, NetworkOptions } from './command.ts'
 import { forgetEndpoint } from './endpoints.ts'
 import type { Change, Creation, Network, Pool, PoolId } from './model.ts'
 import { parseIpamOptions, parseNetworkOptions } from './options.ts'
@@ -104,6 +103,7 @@ export function createNetwork(
     if (known.pool !== pool) throw new PluginError('NETWORK_KNOWN', command.network.slice(0, 12), known.pool, pool)
     return { changes: closing, reply: undefined }
   }
+  checkIpam(state, pool, command.options)
   // The options come again; only `--ipam-opt group=` was RequestPool's alone.
   const groupName = open?.groupName
   const parsed = { ...(groupName === undefined ? {} : { groupName }), ...parseCreation(state, command.options) }
@@ -117,6 +117,14 @@ export function createNetwork(
       ...closing,
     ],
     reply: undefined,
+  }
+}
+
+/** The open creation is this network's own, and RequestPool never came: another IPAM gave the pool, even if it is the right one. */
+function checkIpam(state: State, pool: string, options: NetworkOptions): void {
+  const open = state.creation
+  if (open && open.pool === undefined && open.groupName === options.driver['group']) {
+    throw new PluginError('IPAM_MISSING', pool)
   }
 }
 

@@ -40,12 +40,17 @@ const creations: readonly Refusal[] = [
     args: [...OURS, '--ipam-opt', 'gruop=web'],
     says: /no option "gruop" \(known: group\)/,
   },
-  ...['icc=closed', 'egress=closed', 'birth=engine'].map(option => ({
+  ...['icc=closed', 'egress=closed'].map(option => ({
     what: `-o ${option}`,
     args: [...OURS, ...NAMED, '-o', option],
     says: new RegExp(`"${option.replace(/=.*/, '')}" is not supported yet.*leave it out`),
   })),
-  { what: '--internal', args: [...OURS, '--internal'], says: /"--internal" is not supported yet/ },
+  {
+    what: '--internal and allow',
+    args: [...OURS, ...NAMED, '--internal', '-o', 'allow=db'],
+    says: /--internal closes .* allow="db" cannot open it; leave one of them out/,
+  },
+  { what: 'another birth', args: [...OURS, ...NAMED, '-o', 'birth=none'], says: /birth="none".*"sandbox" or "engine"/ },
   {
     what: '--gateway',
     args: [...OURS, '--subnet', '2001:db8:100:a:0:2f99:d04f:0/112', '--gateway', '2001:db8:100:a:0:2f99:d04f:1'],
@@ -152,21 +157,21 @@ const runs: readonly Refusal[] = [
     what: 'sysctls of the endpoint',
     args: [
       '--network',
-      'name=numbered,driver-opt=com.docker.network.endpoint.sysctls=net.ipv6.conf.IFNAME.hop_limit=9',
+      'name=numbered,driver-opt=com.docker.network.endpoint.sysctls=net.ipv6.conf.IFNAME.no_such_thing=9',
     ],
-    says: /"com\.docker\.network\.endpoint\.sysctls" is not supported yet/,
+    says: /no_such_thing.*no such setting/,
   },
   {
-    what: 'a second slash64 network',
+    what: 'two networks of one group',
     args: ['--network', 'numbered', '--network', 'second'],
-    says: /one slash64 network in this version/,
+    says: /in group ".*" already.*one network of a group only/,
   },
 ]
 
 for (const { what, args, says } of runs) {
   test(`docker run: ${what}`, async () => {
     await createNetwork(host, 'numbered', '--subnet', '2001:db8:100:a:0:2f99:d04f:0/112')
-    await createNetwork(host, 'second', '-o', 'group=second')
+    await createNetwork(host, 'second', '-o', 'group=web')
     await idle(host, 'first', 'numbered', '--ip6', '2001:db8:100:a:0:2f99:d04f:1')
     const refused = await host.tryDocker('run', '-d', '--name', 'refused', ...args, ...IDLE)
     assertSentence(refused, says)

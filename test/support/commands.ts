@@ -5,8 +5,16 @@ import { groupPool } from '../../src/address/plan.ts'
 import { parseHostPrefix } from '../../src/address/prefix.ts'
 import { type ErrorCode, PluginError } from '../../src/errors.ts'
 import type { PortMapping } from '../../src/policy/published.ts'
-import type { Command, CommandOf, CommandType, Context, NetworkOptions, Replies } from '../../src/state/command.ts'
-import { type Decision, decide } from '../../src/state/decide.ts'
+import type {
+  Command,
+  CommandOf,
+  CommandType,
+  Context,
+  Decision,
+  NetworkOptions,
+  Replies,
+} from '../../src/state/command.ts'
+import { decide } from '../../src/state/decide.ts'
 import type { Change, EndpointId, NetworkId, PoolId } from '../../src/state/model.ts'
 import { commit, loadedState, type State } from '../../src/state/state.ts'
 import { FakeStore } from './fake-store.ts'

@@ -130,7 +130,8 @@ async function seenInside(host: Host, container: DockerContainer): Promise<strin
     .map(link => {
       const group = routes.find(({ dev, dst }) => dev === link.ifname && dst.endsWith('/112'))
       if (!group) return link.ifname.startsWith('eth') ? 'link of another driver' : `${link.ifname} without a group`
-      const addresses = link.addr_info.map(({ local }) => local)
+      // A link that the engine moved has the link-local address that the kernel gave it there.
+      const addresses = link.addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local)
       return `${addresses.join(' ')} ${link.address} group ${group.dst}`
     })
 }

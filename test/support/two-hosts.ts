@@ -144,6 +144,15 @@ export class TwoHosts implements AsyncDisposable {
     }
   }
 
+  /** Starts slash64 on B when a test that failed did not. */
+  async resume(): Promise<void> {
+    try {
+      this.b.slash64
+    } catch {
+      await this.startB()
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.topology.dispose()
     for (const machine of [this.lan, this.b, this.a]) await machine.dispose()

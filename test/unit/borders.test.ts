@@ -85,8 +85,8 @@ const rules: readonly Rule[] = [
   },
   only(
     ['koffi'],
-    ['src/nftables-js/', 'src/store/lock.ts'],
-    'foreign functions are called in two places: netlink sockets, and the lock of the state folder (flock)',
+    ['src/nftables-js/', 'src/store/lock.ts', 'src/kernel/ip6tables.ts'],
+    'foreign functions are called in three places: netlink sockets, the lock of the state folder (flock), and iptables-legacy (getsockopt)',
   ),
   only(['fastify'], ['src/http/'], 'the protocol of the engine is one room, whatever serves it'),
   only(['dockerode'], ['src/docker/'], 'Docker is asked by one room, and never while dockerd waits for an answer'),
@@ -94,7 +94,7 @@ const rules: readonly Rule[] = [
     ['node:fs', 'node:fs/promises'],
     [
       ...['src/store/', 'src/nftables-js/src/netlink/', 'src/main.ts', 'src/http/listen.ts'],
-      ...['src/kernel/sysctl.ts', 'src/kernel/kernel.ts', 'src/kernel/veth.ts'],
+      ...['src/kernel/sysctl.ts', 'src/kernel/kernel.ts', 'src/kernel/veth.ts', 'src/kernel/ip6tables.ts'],
     ],
     'files are the state, the socket and what the kernel shows as files; nothing else touches them',
   ),

@@ -98,6 +98,11 @@ describe('network creations', () => {
     ['a RequestPool that is refused', [check({ group: 'web' }), requestPool({ subPool: 'x' })], 'IP_RANGE'],
     ['a second RequestPool', [check({ group: 'web' }), requestPool(), requestPool()], 'POOL_NAMESERVER'],
     ['a CreateNetwork that is refused', [check({ group: 'web' }), requestPool(), withGateway()], 'GATEWAY'],
+    [
+      'a CreateNetwork whose pool is right, but from another IPAM',
+      [check({ group: 'web' }), createNetwork(1, poolOf('web'), { options: optionsOf({ group: 'web' }) })],
+      'IPAM_MISSING',
+    ],
     ['a CreateNetwork with another IPAM', [check({ group: 'web' }), createNetwork(1, 'fd00::/64')], 'IPAM_MISSING'],
     ['ReleasePool', [check({ group: 'web' }), requestPool(), releasePool(WEB)], undefined],
     ['CreateNetwork', [check(options), requestPool(), LIFE[2] as Command], undefined],

@@ -187,6 +187,17 @@ describe('messages', () => {
     )
   })
 
+  it('NEWRULE at the head of a chain: the same without NLM_F_APPEND', () => {
+    const rule = { statements: [accept] }
+    const [added, inserted] = [
+      rowsOf(new Transaction().addRule(table, 'c', rule)),
+      rowsOf(new Transaction().insertRule(table, 'c', rule)),
+    ]
+    const differing = added.findIndex((row, index) => row !== inserted[index])
+    assert.deepEqual([added[differing], inserted[differing]], ['060a050c', '060a0504'])
+    assert.deepEqual(added.toSpliced(differing, 1), inserted.toSpliced(differing, 1))
+  })
+
   it('NEWRULE with an implied check, a short prefix and a verdict', () => {
     const rule = { statements: [is(ip6('saddr'), '2001:db8::/32'), accept], comment: 'y' }
     assertMessage(
