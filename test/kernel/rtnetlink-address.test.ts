@@ -31,6 +31,9 @@ it('addresses', () =>
       { index, address: 'fe80::5', prefixLength: 64, scope: 'link', flags: ['nodad', 'permanent'] },
     ])
     assert.throws(() => send(socket, batch => addAddress(batch, address)), { code: 'EEXIST' })
+    const there = listAddresses(socket, { index })
+    send(socket, batch => addAddress(batch, { ...address, nodad: true, noPrefixRoute: true, verb: 'replace' }))
+    assert.deepEqual(listAddresses(socket, { index }), there)
     send(socket, batch => deleteAddress(batch, address))
     assert.equal(listAddresses(socket, { index }).length, 1)
     assert.throws(() => send(socket, batch => deleteAddress(batch, address)), { code: 'EADDRNOTAVAIL' })

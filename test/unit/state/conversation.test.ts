@@ -103,7 +103,7 @@ describe('any conversation', () => {
       if (!use || use.endpoints.has(own) || (since !== undefined && context.now - since < LEASE_MS)) return
       assert.equal(state.pools.get(event.pool)?.leases.get(own)?.since, context.now)
       assert.deepEqual(state.pools.get(event.pool)?.pool, use.pool, 'nothing is reserved for it')
-    })
+    }, 60)
   })
 
   it('lets one link at most be born in a sandbox, ever, and one only where none was before', () => {
@@ -122,7 +122,7 @@ describe('any conversation', () => {
           }),
         )
         .beforeEach(() => births.clear()),
-      { numRuns: 100 },
+      { numRuns: 60 },
     )
   })
 
@@ -131,7 +131,7 @@ describe('any conversation', () => {
       const links = project(state, []).filter(item => item.kind === 'link')
       const names = links.flatMap(({ name, sandbox = 'host', peer }) => [`host ${name}`, `${sandbox} ${peer.name}`])
       assert.equal(new Set(names).size, names.length, names.join(', '))
-    })
+    }, 60)
   })
 
   it('lets a sandbox into each group once, and publishes nothing of an internal one', () => {
@@ -142,7 +142,7 @@ describe('any conversation', () => {
       }
       for (const { network, published } of state.endpoints.values())
         if (state.networks.get(network)?.internal) assert.deepEqual(published, [])
-    })
+    }, 60)
   })
 
   it('settles what the engine moved, once it is asked for it, and nothing else', () => {
@@ -156,7 +156,7 @@ describe('any conversation', () => {
         if (settled && !was?.settled) assert.ok(event.type === 'settle' && event.endpoint === id)
         else if (was?.settled) assert.ok(settled)
       }
-    })
+    }, 60)
   })
 
   it('keeps the indexes that networks and endpoints make', () => {
