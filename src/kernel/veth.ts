@@ -15,6 +15,8 @@ import type { SysctlTree } from './sysctl.ts'
 export const ROUTE_PROTOCOL = 64
 
 const LOOPBACK = 1
+/** DEVCONF_DISABLE_IPV6 (linux/ipv6.h). */
+const DISABLE_IPV6 = 26
 /** The source of a socket that is not bound, for which a route is looked up before it is chosen (ip6_dst_lookup_tail in net/ipv6/ip6_output.c). */
 const UNDECIDED = '::/128'
 /** Alias of a sandbox's loopback link, for as long as the sandbox lives: a link was born in it. */
@@ -62,7 +64,7 @@ export function finishEnd(sysctl: SysctlTree, end: EndItem, hostIndex: number, f
     const { index } = link
     const batch = new Batch(1024)
     if (end.born) {
-      sysctl.write(['net', 'ipv6', 'conf', link.name, 'disable_ipv6'], '0')
+      if (link.settings?.[DISABLE_IPV6] !== 0) sysctl.write(['net', 'ipv6', 'conf', link.name, 'disable_ipv6'], '0')
       // While it is down and before the mark, as the engine does: a sandbox whose settings were refused is as it was.
       for (const one of end.born.sysctls) setLinkSysctl(sysctl, link.name, one)
       setLink(batch, { index: LOOPBACK }, { alias: MARK })

@@ -1,11 +1,11 @@
 // Addresses and endpoints: RequestAddress leases a number, CreateEndpoint takes it, Join names the sandbox, Leave closes, DeleteEndpoint forgets.
 import { containerMac, endpointAddress, gatewayAddress, movedName, parseEndpointAddress } from '../address/plan.ts'
-import { parseHostPrefix } from '../address/prefix.ts'
+import { type HostPrefix, parseHostPrefix } from '../address/prefix.ts'
 import { PluginError } from '../errors.ts'
 import { parsePublished } from '../policy/published.ts'
 import type { CommandOf, Context, Decision, Replies } from './command.ts'
 import type { Change, Endpoint, EndpointId, Network, NetworkId } from './model.ts'
-import { movedPrefix } from './names.ts'
+import { movedPrefix, prefixOfNames } from './names.ts'
 import { allocate, claim } from './numbers.ts'
 import { parseEndpointOptions } from './options.ts'
 import type { PoolUse, State } from './state.ts'
@@ -28,8 +28,13 @@ export function requestAddress(
   return { changes, reply: { address: `${addressOf(use, number)}/128` } }
 }
 
-function addressOf(use: PoolUse, number: number): string {
-  return endpointAddress(parseHostPrefix(use.pool.prefix, { allowDocumentation: true }), use.pool.group, number)
+/** Parsed once: a pool never gets another prefix. */
+const prefixes = new Map<string, HostPrefix>()
+
+function addressOf({ pool }: PoolUse, number: number): string {
+  const prefix = prefixes.get(pool.prefix) ?? parseHostPrefix(pool.prefix, { allowDocumentation: true })
+  prefixes.set(pool.prefix, prefix)
+  return endpointAddress(prefix, pool.group, number)
 }
 
 /** ReleaseAddress: what is not leased (any more) succeeds. */
@@ -104,7 +109,7 @@ export function join(state: State, command: CommandOf<'join'>, context: Context)
     published: network.internal ? [] : published,
     sandbox: command.sandbox,
     phase: 'joined',
-    ...(moved ? { moved } : {}),
+    ...(moved ? { moved, namePrefix: movedPrefix(network, namesOf(state, others)) } : {}),
   }
   return { changes: [{ kind: 'endpoint', id: after.id, before, after }], reply: joinReply(after, network), notes }
 }
@@ -113,10 +118,14 @@ function joinReply(endpoint: Endpoint, network: Network): Replies['join'] {
   const gateway = gatewayAddress(network.id)
   return {
     ...(network.internal ? {} : { gateway }),
-    ...(endpoint.moved
-      ? { moved: { link: movedName(endpoint.id), namePrefix: movedPrefix(network), connected: `${gateway}/128` } }
-      : {}),
+    ...(endpoint.namePrefix === undefined
+      ? {}
+      : { moved: { link: movedName(endpoint.id), namePrefix: endpoint.namePrefix, connected: `${gateway}/128` } }),
   }
+}
+
+function namesOf(state: State, endpoints: readonly Endpoint[]): ReadonlySet<string> {
+  return new Set(endpoints.map(one => prefixOfNames(one, state.networks.get(one.network))))
 }
 
 /** EndpointOperInfo: what only we can do on a link that the engine moved is done now. */

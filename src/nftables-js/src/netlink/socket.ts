@@ -46,6 +46,8 @@ const NLMSGERR_ATTR_MSG = 1
 const NLMSGERR_ATTR_OFFS = 2
 const RECEIVE_BYTES = 64 * 1024
 const DUMP_TRIES = 10
+/** Where datagrams arrive; what is kept of one is copied before anything else runs, so all sockets share it. */
+const chunk = Buffer.allocUnsafe(RECEIVE_BYTES)
 
 /** Netlink protocols by name (linux/netlink.h). */
 const protocols = { route: 0, netfilter: 12 } as const
@@ -74,7 +76,6 @@ interface Pending {
 export class NetlinkSocket implements Disposable {
   readonly portId: number
   readonly #fd: number
-  readonly #chunk = Buffer.allocUnsafe(RECEIVE_BYTES)
   readonly #pending = new Map<number, Pending>()
   #sequence = 1
   #notify: { message(message: Message): void; overflow(): void } | undefined
@@ -214,7 +215,7 @@ export class NetlinkSocket implements Disposable {
 
   /** Reads one datagram and hands out its messages. False when nothing is queued. */
   #receive(): boolean {
-    const length = recv(this.#fd, this.#chunk, RECEIVE_BYTES, MSG_DONTWAIT | MSG_TRUNC)
+    const length = recv(this.#fd, chunk, RECEIVE_BYTES, MSG_DONTWAIT | MSG_TRUNC)
     if (length < 0) {
       const code = errno()
       if (code === EAGAIN) return false
@@ -225,7 +226,7 @@ export class NetlinkSocket implements Disposable {
     }
     if (length > RECEIVE_BYTES)
       throw new NetlinkError('recv', constants.errno.EMSGSIZE, `${length} bytes in one datagram`)
-    for (const message of parseMessages(Buffer.from(this.#chunk.subarray(0, length)))) this.#dispatch(message)
+    for (const message of parseMessages(Buffer.from(chunk.subarray(0, length)))) this.#dispatch(message)
     return true
   }
 
