@@ -1,4 +1,4 @@
-// `npm test`: the checks of package.json, then the tests by level. `npm test -- unit` runs one level, `npm test -- kernel veth` the
+// `npm test`: the checks of package.json, then the tests by level; `npm run test:long`: the level that takes longer. `npm test -- unit` runs one level, `npm test -- kernel veth` the
 // files of it whose path has "veth" in it; what starts with -- goes to node's test runner.
 
 import { spawn } from 'node:child_process'

@@ -1,6 +1,8 @@
 // What `npm test` is asked to run, and how it went: the pure part of test/run.ts.
 
-const levels = ['unit', 'kernel', 'e2e'] as const
+/** `long` runs only when it is asked for: `npm run test:long`. */
+const usual = ['unit', 'kernel', 'e2e'] as const
+const levels = [...usual, 'long'] as const
 
 export type Plan = {
   /** Whether types and style are checked first: only when everything is asked for. */
@@ -19,7 +21,7 @@ export function planOf(args: readonly string[]): Plan {
   const options = args.filter(arg => arg.startsWith('--'))
   const chosen = levels.filter(level => args.includes(level))
   const filters = args.filter(arg => !arg.startsWith('--') && !levels.some(level => level === arg))
-  return { check: args.length === 0, levels: chosen.length > 0 ? chosen : levels, filters, options }
+  return { check: args.length === 0, levels: chosen.length > 0 ? chosen : usual, filters, options }
 }
 
 /** The totals at the end of node:test's TAP output. Cancelled tests count as failed; output without totals is one failure. */

@@ -14,6 +14,7 @@ test('levels, parts of paths and options of the runner are told apart', () => {
     options: ['--test-name-pattern=mtu'],
   })
   assert.deepEqual(planOf(['veth']).levels, ['unit', 'kernel', 'e2e'])
+  assert.deepEqual(planOf(['long']), { check: false, levels: ['long'], filters: [], options: [] })
 })
 
 test('totals are read from the end of TAP output', () => {
