@@ -261,6 +261,7 @@ const table = {
     (sandbox: string) =>
       `slash64: ${quote(sandbox)} is not the network namespace of a container; slash64 must see the host's /run/docker/netns, and the container must still run`,
   ],
+  SETTING_REFUSED: ['internal', (problem: string) => `slash64: a setting of the kernel could not be made: ${problem}`],
   SOCKET_IN_USE: [
     'conflict',
     (path: string) =>

@@ -22,6 +22,7 @@ import { readInventory } from './docker/inventory.ts'
 import { PluginError } from './errors.ts'
 import { listen } from './http/listen.ts'
 import { createServer, type Submit } from './http/server.ts'
+import { ForwardPolicyWatch } from './kernel/forward-policy-watch.ts'
 import { bootId, Kernel } from './kernel/kernel.ts'
 import { observe, recordTables } from './kernel/observe.ts'
 import { defaultUplinks, foreignLinks, uplinkMtu } from './kernel/uplinks.ts'
@@ -34,6 +35,10 @@ import { Store } from './store/store.ts'
 
 /** nf_conntrack_max of a kernel that has not loaded connection tracking yet; its usual value from 1 GB of memory on. */
 const CONNECTIONS = 262_144
+
+/** Uplinks are read once, at the start: fail closed, but not in silence. */
+const NO_UPLINK =
+  'no default route, and so no uplink: containers of other hosts are kept out until slash64 starts again with one, or with links named in SLASH64_UPLINKS'
 
 async function main(): Promise<void> {
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
@@ -68,9 +73,11 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   forgetPools(state, store, stored.pools)
   forgetLost(state, store, boot, log)
   const uplinks = config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel)
+  if (uplinks.length === 0 && config.fleet.length > 0) log.warn(NO_UPLINK)
   kernel.defaultMtu = uplinkMtu(kernel, uplinks)
-  kernel.fleet = config.fleet
-  const wanted = project(state, hostItems(prefix, rulesetOptions(config, kernel, prefix, uplinks, state)))
+  const options = rulesetOptions(config, kernel, prefix, uplinks, state)
+  kernel.fleet = options.fleet
+  const wanted = project(state, hostItems(prefix, options))
   let kept = bringIntoLine(kernel, wanted, record, boot, log)
   store.writeHost(kept)
   const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix, birth: config.birth })
@@ -89,6 +96,8 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
     },
   })
   void kernel.flush().catch(() => undefined)
+  using forwardPolicy = new ForwardPolicyWatch(log)
+  forwardPolicy.start()
   await listen(app, config.socket)
   log.info({ prefix: prefix.text, uplinks, networks: state.networks.size, endpoints: state.endpoints.size }, 'ready')
   if (config.dockerSocket !== '') reconciler.start()

@@ -38,10 +38,12 @@ export class ForwardPolicyWatch implements Disposable {
 
   /** One look. Never throws: what fails is logged once, and tried again with the next one. */
   look(): void {
-    this.#try('iptables-nft', () => this.#say(acceptInIptables(this.#nft)))
+    this.#try('iptables-nft', () => {
+      if (acceptInIptables(this.#nft)) this.#say('iptables-nft')
+    })
     this.#try('iptables-legacy', () => {
       const outcome = changeFilterTable(table => withAccepts(table, LINK_PREFIX))
-      if (outcome === 'replaced') this.#say('the ip6tables-legacy table filter')
+      if (outcome === 'replaced') this.#say('iptables-legacy')
       if (outcome === 'busy') this.#lookSoon()
     })
     this.#try('nftables', () => this.#warn())
@@ -69,18 +71,20 @@ export class ForwardPolicyWatch implements Disposable {
     }, SOON_MS)
   }
 
-  #say(changed: string | undefined): void {
-    if (changed === undefined) return
-    this.#log.info(`FORWARD drops by policy: ${changed} now accepts packets from and to links called ${LINK_PREFIX}*`)
+  #say(kind: string): void {
+    this.#log.info(
+      `FORWARD of ${kind} drops by policy; it now accepts packets from and to links called ${LINK_PREFIX}*`,
+    )
   }
 
   #warn(): void {
-    const now = closedChains(this.#nft)
-    const keys = new Map(now.map(closed => [adviceFor(closed), closed]))
-    for (const [advice, { table }] of keys) {
-      if (!this.#closed.has(advice) && !namesOurLinks(this.#nft, table)) this.#log.warn(advice)
+    const now = new Map(
+      closedChains(this.#nft).map(closed => [`${closed.table.family} ${closed.table.name} ${closed.chain}`, closed]),
+    )
+    for (const [name, closed] of now) {
+      if (!this.#closed.has(name) && !namesOurLinks(this.#nft, closed)) this.#log.warn(adviceFor(closed))
     }
-    this.#closed = new Set(keys.keys())
+    this.#closed = new Set(now.keys())
   }
 
   #try(part: string, act: () => void): void {

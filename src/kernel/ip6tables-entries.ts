@@ -4,8 +4,7 @@
 //   ip6t_entry, 168 bytes     0 ip6t_ip6: source, destination and their masks (64) | link in, link out (16 each) | their masks (16 each) |
 //                             128 u16 protocol | u8 tos | u8 flags | u8 inverted | 136 u32 nfcache | 140 u16 offset of the target |
 //                             142 u16 offset of the next entry | u32 comefrom | 152 u64 packets | u64 bytes, then matches, then the target
-//   xt_entry_target, 32       u16 size | name (29) | u8 revision, then its data: of the standard target (no name) an i32 verdict, of the target
-//                             ERROR, which begins a chain and ends the table, the chain's name (30)
+//   xt_entry_target, 32       u16 size | name (29) | u8 revision, then its data: of the standard target (no name) an i32 verdict
 //   verdict                   0 or more: the offset of a rule to go on with; else -1 - NF_DROP, -1 - NF_ACCEPT, -1 - NF_REPEAT (return)
 
 /** NF_INET_FORWARD, NF_INET_NUMHOOKS. */
@@ -116,21 +115,19 @@ export function encodeCounters(name: string, { table, position, added }: Replace
 }
 
 /**
- * The table with `-i PREFIX+ -j ACCEPT` and `-o PREFIX+ -j ACCEPT` at the head of DOCKER-USER where FORWARD jumps there, else of FORWARD; undefined
- * where FORWARD drops nothing by policy, or the rules are there. Throws RangeError for bytes that are no such table.
+ * The table with `-o PREFIX+ -j ACCEPT` and `-i PREFIX+ -j ACCEPT` at the end of FORWARD, before its policy, so that every other rule decides first;
+ * undefined where the policy is not drop, or the rules are there. Throws RangeError for bytes that are no such table.
  */
 export function withAccepts(table: LegacyTable, prefix: string): Replacement | undefined {
   const all = readEntries(table)
   const [begin, policy] = [table.info.begins[FORWARD] ?? -1, table.info.policies[FORWARD] ?? -1]
   if (begin < 0 || verdictOf(table, entryAt(all, policy)) !== DROP) return undefined
-  const user = chainStart(table, all, 'DOCKER-USER')
-  const jumped = all.some(entry => entry.at >= begin && entry.at < policy && jumpsAlways(table, entry, user))
-  const start = user !== undefined && jumped ? user : begin
-  const chain = rulesFrom(table, all, start).map(({ at, next }) => table.entries.subarray(at, next))
+  const rules = all
+    .filter(({ at }) => at >= begin && at < policy)
+    .map(({ at, next }) => table.entries.subarray(at, next))
   const accepts = [accept(LINK_OUT, prefix), accept(LINK_IN, prefix)]
-  const missing = accepts.filter(rule => !chain.some(other => sameRule(other, rule)))
-  if (missing.length === 0) return undefined
-  return insert(table, all, start, missing)
+  const missing = accepts.filter(rule => !rules.some(other => sameRule(other, rule)))
+  return missing.length === 0 ? undefined : insert(table, all, policy, missing)
 }
 
 interface Entry {
@@ -174,37 +171,6 @@ function verdictOf({ entries }: LegacyTable, { target, next, targetName }: Entry
   return targetName === '' && next - target >= STANDARD ? entries.readInt32LE(target + TARGET) : undefined
 }
 
-/** Where the rules of a chain of this name begin; undefined when there is none. */
-function chainStart({ entries }: LegacyTable, all: readonly Entry[], name: string): number | undefined {
-  return all.find(
-    ({ target, next, targetName }) =>
-      targetName === 'ERROR' && textAt(entries, target + TARGET, next - target - TARGET) === name,
-  )?.next
-}
-
-/** The entries of the chain that begins at `start`, the one with its policy or return included. */
-function rulesFrom(table: LegacyTable, all: readonly Entry[], start: number): Entry[] {
-  const policies = new Set(table.info.policies)
-  const rules: Entry[] = []
-  for (const entry of all) {
-    if (entry.at < start) continue
-    if (entry.targetName === 'ERROR') break
-    rules.push(entry)
-    if (policies.has(entry.at)) break
-  }
-  return rules
-}
-
-/** True for a rule that matches everything and goes on at `to`. */
-function jumpsAlways(table: LegacyTable, entry: Entry, to: number | undefined): boolean {
-  const everything = entry.target - entry.at === ENTRY && isZero(table.entries.subarray(entry.at, entry.at + MATCH))
-  return to !== undefined && everything && verdictOf(table, entry) === to
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.every(byte => byte === 0)
-}
-
 /** The same match and target; what the kernel notes in between and counts is left out. */
 function sameRule(one: Buffer, other: Buffer): boolean {
   const parts = ([from, to]: readonly [number, number]): boolean =>
@@ -227,7 +193,7 @@ function accept(link: typeof LINK_IN | typeof LINK_OUT, prefix: string): Buffer 
   return bytes
 }
 
-/** Jumps to `start` stay: they are to meet the new rules. Everything behind it moves. */
+/** Puts rules before the policy at `start`, which moves with everything behind it. A hook whose chain had no rule begins with the first of them. */
 function insert(table: LegacyTable, all: readonly Entry[], start: number, rules: readonly Buffer[]): Replacement {
   const { info } = table
   const block = Buffer.concat(rules)

@@ -4,10 +4,11 @@ import { Nftables, Transaction } from 'nftables-js'
 import { Batch, isNetlinkError, NetlinkSocket } from 'nftables-js/netlink'
 import { inverse, type Operation } from '../dataplane/diff.ts'
 import type { Item } from '../dataplane/item.ts'
+import { PluginError } from '../errors.ts'
 import { type Hands, type PlainItem, performers } from './perform.ts'
 import { deleteLinkGroup, getLink } from './rtnetlink/link.ts'
 import { Reaper } from './rtnetlink/reaper.ts'
-import { SysctlTree } from './sysctl.ts'
+import { SysctlError, SysctlTree } from './sysctl.ts'
 import { isNft, steps, transact } from './transaction.ts'
 import { isMarked } from './veth.ts'
 
@@ -139,7 +140,16 @@ export class Kernel implements Hands, Disposable {
     if (!operation) return
     const { verb, item } = operation
     if (isNft(item)) transact(this.nft, step)
-    else (performers[item.kind][verb] as (hands: Hands, item: PlainItem) => void)(this, item)
+    else this.#performPlain(verb, item)
+  }
+
+  #performPlain(verb: Operation['verb'], item: PlainItem): void {
+    try {
+      ;(performers[item.kind][verb] as (hands: Hands, item: PlainItem) => void)(this, item)
+    } catch (error) {
+      // Its sentence says what to mend, so whoever starts a container is to read it.
+      throw error instanceof SysctlError ? new PluginError('SETTING_REFUSED', error.message) : error
+    }
   }
 }
 

@@ -64,6 +64,8 @@ export const performers: { readonly [K in PlainItem['kind']]: Performer<Extract<
   link: {
     // A link that cannot be finished does not stay: nothing half-made is left in the kernel.
     add: (hands, link) => {
+      // One that is dying in the sandbox may have the name that the engine is going to give.
+      if (link.sandbox === undefined) hands.reap()
       const made = makeDespiteDying(hands, link)
       try {
         finishHostEnd(hands.route, hands.sysctl, link, made)

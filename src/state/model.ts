@@ -55,6 +55,8 @@ export interface Endpoint {
   readonly sandbox?: string
   /** The engine moved the link into the sandbox: another one had been born there before, or the network wants it. */
   readonly moved?: true
+  /** What the name of a moved link in the sandbox begins with; the engine adds a number. */
+  readonly namePrefix?: string
   /** The engine has done its part of a moved link. */
   readonly settled?: true
   /** `created` has no link yet, `joined` has traffic, `left` only waits for DeleteEndpoint. */

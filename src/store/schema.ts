@@ -64,6 +64,7 @@ export const endpointFile: z.ZodType<Endpoint> = z.strictObject({
   sysctls: z.array(z.strictObject({ path: z.array(text), value: text })).exactOptional(),
   sandbox: text.exactOptional(),
   moved: z.literal(true).exactOptional(),
+  namePrefix: text.exactOptional(),
   settled: z.literal(true).exactOptional(),
   phase: z.enum(['created', 'joined', 'left']),
   boot: text,

@@ -87,7 +87,7 @@ suite('the mark of a sandbox', () => {
       const joins = async (n: number, name: string): Promise<void> => {
         const { moved } = await engine.submit(join(n, n, sandbox.path))
         assert.equal(moved?.link, movedName(endpointId(n)), `${n} is moved`)
-        assert.equal(moved?.namePrefix, 'netx')
+        assert.equal(moved?.namePrefix, name.replace('0', ''))
         host.ns.ip(`link set ${moved.link} netns ${sandbox.name}`)
         sandbox.ip(`link set ${moved.link} name ${name}`)
         sandbox.ip(`link set ${name} up`)
@@ -108,7 +108,7 @@ suite('the mark of a sandbox', () => {
       await joins(2, 'netx0')
       assert.deepEqual(links(), ['lo', 'net0', 'netx0'])
       await goes(1)
-      await joins(3, 'netx1')
+      await joins(3, 'nety0')
       await goes(2)
       await goes(3)
       assert.deepEqual(links(), ['lo'])

@@ -34,7 +34,10 @@ export function addressesOf(host: Host, container: string, networks: readonly st
   return Promise.all(networks.map(network => addressOf(host, container, network)))
 }
 
-/** All that a container's namespace holds of links, addresses, IPv6 routes, rules and permanent neighbours; what only counts up is left out. */
+/**
+ * All that a container's namespace holds of links, addresses, IPv6 routes, rules and permanent neighbours, but the local routes of link-local addresses: on
+ * links that the engine moved those come a second later (RFC 4862, duplicate address detection).
+ */
 export async function sandboxOf(host: Host, container: string): Promise<string[]> {
   const looks = [
     ['-br', 'link'],
@@ -47,5 +50,6 @@ export async function sandboxOf(host: Host, container: string): Promise<string[]
   return texts
     .flatMap(lines)
     .map(line => line.trim())
+    .filter(line => !line.startsWith('local fe80:'))
     .toSorted()
 }

@@ -109,7 +109,7 @@ function elementText(element: Element): string {
 
 async function elements(host: Host): Promise<Story> {
   const all = await setElements(host)
-  const names = ['links', 'published', 'allow_group', 'allow_port', 'allow_range']
+  const names = ['links', 'published', 'internal', 'allow_group', 'allow_port', 'allow_range']
   return Object.fromEntries(names.map(name => [`set ${name}`, all.get(name) ?? ['the set is missing']]))
 }
 

@@ -10,6 +10,7 @@ export interface DockerNetwork {
   readonly Id: string
   readonly Name: string
   readonly Driver: string
+  readonly Internal: boolean
   readonly IPAM: { readonly Config: readonly { readonly Subnet: string }[] }
   readonly Containers: Readonly<Record<string, { EndpointID: string; MacAddress: string; IPv6Address: string }>>
 }
@@ -17,8 +18,10 @@ export interface DockerNetwork {
 export interface DockerContainer {
   readonly Name: string
   readonly State: { readonly Pid: number }
+  readonly Config: { readonly ExposedPorts?: Readonly<Record<string, object>> }
   readonly HostConfig: {
     readonly NetworkMode: string
+    readonly PublishAllPorts: boolean
     readonly PortBindings: Readonly<Record<string, readonly { readonly HostIp: string }[] | null>> | null
   }
   readonly NetworkSettings: {
@@ -29,7 +32,7 @@ export interface DockerContainer {
 }
 
 /** Lists belong to groups and outlive the network that gave them, so only the state files know them. */
-export type StoredNetwork = Pick<Network, 'id' | 'pool' | 'group' | 'allow'>
+export type StoredNetwork = Pick<Network, 'id' | 'pool' | 'group' | 'allow' | 'internal'>
 
 /** What Docker says now. */
 export interface View {
@@ -93,22 +96,25 @@ export function hasOwnSandbox({ HostConfig: { NetworkMode } }: DockerContainer):
 
 function publishedOf(container: DockerContainer, networks: readonly DockerNetwork[]): string[] {
   const ours = Object.values(container.NetworkSettings.Networks).filter(
-    one => one.EndpointID !== '' && networks.some(network => network.Id === one.NetworkID),
+    one => one.EndpointID !== '' && networks.some(({ Id, Internal }) => Id === one.NetworkID && !Internal),
   )
-  return Object.entries(container.HostConfig.PortBindings ?? {})
+  const { PortBindings, PublishAllPorts } = container.HostConfig
+  const bound = Object.entries(PortBindings ?? {})
     .filter(([, bindings]) => (bindings ?? []).some(({ HostIp }) => !/^(127\.|::1$)/.test(HostIp)))
-    .flatMap(([port]) => {
-      const [number, protocol] = port.split('/')
-      return ours.map(one => `${one.GlobalIPv6Address} . ${protocol} . ${number}`)
-    })
+    .map(([port]) => port)
+  const exposed = PublishAllPorts ? Object.keys(container.Config.ExposedPorts ?? {}) : []
+  return [...new Set([...bound, ...exposed])].flatMap(port => {
+    const [number, protocol] = port.split('/')
+    return ours.map(one => `${one.GlobalIPv6Address} . ${protocol} . ${number}`)
+  })
 }
 
 /** The elements that follow from the groups: open inside each, and its list. Ranges as single ports up to 256. */
 function groupSets(networks: readonly StoredNetwork[]): Story {
-  const sets = { allow_group: new Set<string>(), allow_port: new Set<string>(), allow_range: new Set<string>() }
-  for (const { group: bits, allow } of networks) {
+  const sets = { internal: new Set<string>(), allow_group: new Set<string>(), allow_port: new Set<string>(), allow_range: new Set<string>() }
+  for (const { group: bits, allow, internal } of networks) {
     const group = groupKey(bits)
-    sets.allow_group.add(`${group} . ${group}`)
+    sets[internal ? 'internal' : 'allow_group'].add(`${group} . ${group}`)
     for (const { peer, ports } of allow) {
       const pair = `${groupKey(peer.bits)} . ${group}`
       if (!ports) sets.allow_group.add(pair)

@@ -5,6 +5,8 @@ import {
   accept,
   anyOf,
   counter,
+  dynset,
+  ip6,
   is,
   jump,
   meta,

@@ -213,6 +213,19 @@ describe('Join', () => {
     assert.equal(world.state.endpoints.get(endpointId(3))?.moved, true)
   })
 
+  it('gives every link of a sandbox a name of its own, also where the engine does not know the others', () => {
+    const world = created()
+    world.run(join(1, 1, SANDBOX))
+    const prefixOf = (number: number) => world.run(join(number, number, SANDBOX)).moved?.namePrefix
+    for (const number of [3, 4, 5]) world.endpoint(number, number, world.network(number, `db${number}`))
+    assert.deepEqual([prefixOf(3), prefixOf(4)], ['netx', 'nety'])
+    world.run(leave(3, 3))
+    world.run(deleteEndpoint(3, 3))
+    world.crash()
+    assert.equal(prefixOf(5), 'netx')
+    assert.equal(prefixOf(4), 'nety', 'the same when repeated')
+  })
+
   it('has the engine move a link into a sandbox in which one was born before, and where the network wants it', () => {
     const used = created()
     used.context = { ...used.context, sandboxUsed: true }
