@@ -7,9 +7,11 @@ import {
   checkNotOnLink,
   contains,
   derivedPrefix,
+  except,
   type HostPrefix,
   parseHostPrefix,
   parsePrefix,
+  prefixOf,
 } from './address/prefix.ts'
 import { type Config, parseConfig } from './config.ts'
 import { Daemon } from './daemon.ts'
@@ -76,7 +78,7 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   if (uplinks.length === 0 && config.fleet.length > 0) log.warn(NO_UPLINK)
   kernel.defaultMtu = uplinkMtu(kernel, uplinks)
   const options = rulesetOptions(config, kernel, prefix, uplinks, state)
-  kernel.fleet = options.fleet
+  kernel.fleet = wayOfInternal(options)
   const wanted = project(state, hostItems(prefix, options))
   let kept = bringIntoLine(kernel, wanted, record, boot, log)
   store.writeHost(kept)
@@ -181,6 +183,16 @@ function withoutContained(texts: readonly string[]): string[] {
     .filter(one => !prefixes.some(other => other !== one && contains(other, one)))
     .map(({ text }) => text)
     .sort()
+}
+
+/**
+ * Where containers of internal networks have a route to, besides their group here: this host, and the other hosts of the fleet. No route may cover another
+ * address of ours: the engine moves no link whose address meets a route that is there (moby daemon/libnetwork/osl/interface_linux.go, checkRouteConflict).
+ */
+function wayOfInternal({ prefixes, fleet }: RulesetOptions): string[] {
+  const own = prefixes.map(parsePrefix)
+  const others = own.reduce((left, hole) => left.flatMap(prefix => except(prefix, hole)), fleet.map(parsePrefix))
+  return [...own.map(({ first }) => prefixOf(first | 1n, 128)), ...others].map(({ text }) => text)
 }
 
 /** Makes the kernel hold what it should, by difference. Throws when the tables cannot be: without them nothing may run. */

@@ -122,6 +122,15 @@ export function overlaps(one: Prefix, other: Prefix): boolean {
   return contains(one, other) || contains(other, one)
 }
 
+/** What is left of a prefix without another one: itself, nothing, or the halves on the way to the hole, at most 128. */
+export function except(prefix: Prefix, hole: Prefix): Prefix[] {
+  if (contains(hole, prefix)) return []
+  if (!contains(prefix, hole)) return [prefix]
+  const length = prefix.length + 1
+  const second = prefix.first | (1n << BigInt(128 - length))
+  return [prefix.first, second].flatMap(first => except(prefixOf(first, length), hole))
+}
+
 /**
  * The private prefix of a host that was given none: RFC 4193, fd and the first 40 bits of SHA-256(`slash64 prefix v1\0`
  * + seed) as global id, subnet id 0, hence `fdXX:XXXX:XXXX::/64`. The seed is the machine id; the hash does not give it

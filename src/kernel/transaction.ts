@@ -44,12 +44,13 @@ export function transact(nft: Nftables, step: readonly Operation[]): void {
   nft.commit(transaction)
 }
 
-/** A table that is there is adopted (its owner may have died), then goes and comes in one transaction: no packet meets a gap. */
+/** A table that is there is adopted (its owner may have died), and then what is in it goes and comes in one transaction: no packet meets a gap. */
 function replaceTable(nft: Nftables, transaction: Transaction, verb: Operation['verb'], item: TableItem): void {
   const ref = { family: item.family, name: item.name }
   const wanted = verb === 'add' ? item.ruleset : undefined
   if (nft.getTable(ref)) {
-    if (item.ruleset) transaction.addTable(item.ruleset.table)
+    // The kernel makes no base chain in a transaction that changes the table's owner (6.8, nf_tables_newchain: __NFT_TABLE_F_UPDATE).
+    if (item.ruleset) nft.commit(new Transaction().addTable(item.ruleset.table))
     if (wanted) emptyTable(nft, transaction, wanted)
     else transaction.destroyTable(ref)
   }

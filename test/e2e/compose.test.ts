@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, test } from 'node:test'
-import { Topology } from '../lab/topology.ts'
+import { until } from '../lab/process.ts'
 import { assertConsistent, cleanUp } from '../support/clean.ts'
 import { addressOf, inspect } from '../support/container.ts'
 import { addressesOf, ask, askFrom } from '../support/meeting.ts'
@@ -29,9 +29,9 @@ function project(text: string): string {
   return folder
 }
 
-/** Servers answer every connection with the client's address. */
+/** A service that says hello to everybody who connects. */
 const server = (port: number): string =>
-  `image: busybox, stop_signal: KILL, command: ["nc", "-lk", "-p", "${port}", "-e", "sh", "-c", "echo hello"]`
+  `image: busybox, stop_signal: KILL, command: ["nc", "-ll", "-p", "${port}", "-e", "echo", "hello"]`
 const IDLER = 'image: busybox, stop_signal: KILL, command: ["sleep", "1000"]'
 
 const SHOP = `
@@ -47,9 +47,11 @@ const at = (port: number) => (address: string) => ({ address, port, patience: 20
 
 /** That all of these answer. */
 async function assertAnswer(from: string, addresses: readonly string[], port: number): Promise<void> {
-  assert.deepEqual(
-    await ask(host, from, addresses.map(at(port))),
-    addresses.map(() => 'hello'),
+  const hellos = addresses.map(() => 'hello').join()
+  await until(
+    async () => (await ask(host, from, addresses.map(at(port)))).join() === hellos,
+    5000,
+    () => `${from} gets no answer from ${addresses.join(' ')} at ${port}`,
   )
 }
 
@@ -112,7 +114,9 @@ test('driver_opts of a service’s network: sysctls of its link; gw_priority, ma
   const folder = project(`
 services:
   web:
-    ${server(80).replaceAll(/, (?=stop|command)/g, '\n    ')}
+    image: busybox
+    stop_signal: KILL
+    command: ["sleep", "1000"]
     networks:
       net:
         driver_opts: {com.docker.network.endpoint.sysctls: "net.ipv6.conf.IFNAME.hop_limit=33"}
@@ -120,7 +124,7 @@ services:
         ipv6_address: "2001:db8:100:a:0:2f99:d04f:9"
       way: {gw_priority: 1}
 networks:
-  net: {${'ours'.replace('ours', 'driver: slash64, enable_ipv4: false, enable_ipv6: true')}, ipam: {driver: slash64, config: [{subnet: "${subnet}"}]}}
+  net: {driver: slash64, enable_ipv4: false, enable_ipv6: true, ipam: {driver: slash64, config: [{subnet: "${subnet}"}]}}
   way: {ours, driver_opts: {group: way}}
 `)
   await host.compose(folder, '-p', 'opts', 'up', '-d')
@@ -143,7 +147,10 @@ networks:
   await host.compose(first, '-p', 'first', 'up', '-d')
   await host.compose(second, '-p', 'second', 'up', '-d')
   await assertAnswer('second-app-1', [await addressOf(host, 'first-app-1', 'first_net')], 80)
-  await assert.rejects(host.compose(third, '-p', 'third', 'up', '-d'), /group "shared" has allow="".*"world-of-others:1\/tcp"/)
+  await assert.rejects(
+    host.compose(third, '-p', 'third', 'up', '-d'),
+    /group "shared" has allow="".*"world-of-others:1\/tcp"/,
+  )
   assert.equal(await host.docker('network', 'ls', '-q', '--filter', 'name=third'), '')
 })
 
@@ -181,5 +188,4 @@ networks:
   ]
   assert.deepEqual(await askFrom(topology.internet, [at(80)(web), at(81)(vault)]), ['hello', 'timeout'])
   assert.deepEqual(await ask(host, 'mixed-guard-1', [at(80)(web), at(81)(vault)]), ['hello', 'hello'])
-  assert.notEqual(Topology.internetAddress, web)
 })

@@ -1,7 +1,7 @@
 // What moby's own CLI tests do with a network driver (integration-cli/docker_cli_network_unix_test.go), done with ours on a real engine.
 import assert from 'node:assert/strict'
 import { after, afterEach, describe, it } from 'node:test'
-import { assertConsistent, cleanUp, removeAll } from '../support/clean.ts'
+import { assertConsistent, cleanUp } from '../support/clean.ts'
 import { addressOf, inContainer, inspect } from '../support/container.ts'
 import { createNetwork, IDLE, idle, Stage } from '../support/stage.ts'
 
@@ -211,7 +211,6 @@ describe('moby', () => {
     await assert.rejects(
       stage.topology.internet.check(['busybox', 'ping', '-c', '1', '-W', '1', await addressOf(host, 'first', 'inner')]),
     )
-    await removeAll(host)
   })
 
   it('TestDockerNetworkCreateDeleteSpecialCharacters', async () => {
@@ -266,6 +265,5 @@ describe('moby', () => {
     await idle(host, 'first', 'inner', '-p', '80:80')
     await idle(host, 'second', 'web', '-p', '80:80')
     assert.equal(await host.docker('network', 'ls', '-q', '--filter', 'name=docker_gwbridge'), '')
-    await removeAll(host)
   })
 })

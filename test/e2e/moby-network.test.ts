@@ -5,9 +5,9 @@ import { after, afterEach, describe, it } from 'node:test'
 import { until } from '../lab/process.ts'
 import { repository } from '../lab/setup.ts'
 import { Topology } from '../lab/topology.ts'
-import { assertConsistent, cleanUp, removeAll } from '../support/clean.ts'
+import { cleanUp } from '../support/clean.ts'
 import { addressOf, inContainer, inspect } from '../support/container.ts'
-import { createNetwork, ENVIRONMENT, IDLE, idle, listening, probeFrom, Stage, serve } from '../support/stage.ts'
+import { createNetwork, ENVIRONMENT, IDLE, idle, Stage } from '../support/stage.ts'
 
 const stage = await Stage.up({ name: 'moby-network' })
 const { host, topology } = stage
@@ -25,17 +25,9 @@ const ip = async (container: string, ...args: string[]) =>
   JSON.parse((await inContainer(host, container, ['ip', '-j', ...args])) || '[]')
 const routes = async (container: string, family: 4 | 6) =>
   (await ip(container, `-${family}`, 'route', 'show', 'default')) as { gateway?: string; from?: string }[]
-const gatewayOf = (container: string, network: string): Promise<string> =>
-  inspect(host, container, `{{(index .NetworkSettings.Networks "${network}").IPv6Gateway}}`)
 const setting = (container: string, path: string): Promise<string> =>
   host.docker('exec', container, 'cat', `/proc/sys/net/ipv6/conf/${path}`)
 const resolve = (container: string, name: string) => host.tryDocker('exec', container, 'nslookup', '-type=aaaa', name)
-
-/** The default IPv6 route goes over this network. */
-async function assertGateway(container: string, network: string): Promise<void> {
-  const found = (await routes(container, 6)).filter(({ from }) => from === undefined).map(({ gateway }) => gateway)
-  assert.deepEqual(found, [await gatewayOf(container, network)], network)
-}
 
 describe('moby', () => {
   afterEach(async () => {
@@ -107,69 +99,6 @@ describe('moby', () => {
     await idle(host, 'front', 'web')
   })
 
-  it('TestGatewaySelection', async () => {
-    await host.docker('network', 'create', 'four')
-    await named('web')
-    await idle(host, 'front', 'four', '--network', 'web')
-    assert.equal((await routes('front', 4)).length, 1, 'IPv4 by the bridge')
-    await assertGateway('front', 'web')
-    await host.docker('network', 'disconnect', 'four', 'front')
-    assert.deepEqual(await routes('front', 4), [])
-    await assertGateway('front', 'web')
-    await host.docker('network', 'connect', 'four', 'front')
-    await host.docker('network', 'disconnect', 'web', 'front')
-    assert.deepEqual(await routes('front', 6), [])
-    await host.docker('network', 'connect', 'web', 'front')
-    await assertGateway('front', 'web')
-    assert.equal((await routes('front', 4)).length, 1)
-  })
-
-  it('TestCreateWithPriority', async () => {
-    await named('first', 'second')
-    const networks = (a: number, b: number): string[] => [
-      ...['--network', `name=first,gw-priority=${a}`],
-      ...['--network', `name=second,gw-priority=${b}`],
-    ]
-    await host.docker('run', '-d', '--name', 'one', ...networks(1, 2), ...IDLE)
-    await host.docker('run', '-d', '--name', 'two', ...networks(2, 1), ...IDLE)
-    await assertGateway('one', 'second')
-    await assertGateway('two', 'first')
-    await ping('one', '2001:db8:ffff::1')
-    await ping('two', '2001:db8:ffff::1')
-  })
-
-  it('TestConnectWithPriority', async () => {
-    await named('first', 'second')
-    await idle(host, 'front', 'first')
-    await host.docker('network', 'connect', '--gw-priority', '5', 'second', 'front')
-    await assertGateway('front', 'second')
-    await assertConsistent(host)
-    await host.docker('network', 'disconnect', 'second', 'front')
-    await assertGateway('front', 'first')
-  })
-
-  it('TestGatewayErrorOnNetDisconnect', async () => {
-    await named('first', 'second')
-    await idle(host, 'front', 'first', '--network', 'second')
-    for (const [gone, left] of [
-      ['first', 'second'],
-      ['second', 'first'],
-    ] as const) {
-      await host.docker('network', 'disconnect', gone, 'front')
-      await assertGateway('front', left)
-      await ping('front', '2001:db8:ffff::1')
-      await host.docker('network', 'connect', gone, 'front')
-    }
-  })
-
-  it('TestNetworkInspectGateway', async () => {
-    await named('web')
-    const [config] = JSON.parse(await inspect(host, 'web', '{{json .IPAM.Config}}'))
-    assert.deepEqual(Object.keys(config), ['Subnet'], 'the gateway is a link-local address, which is in no subnet')
-    await idle(host, 'front', 'web')
-    assert.match(await gatewayOf('front', 'web'), /^fe80::/)
-  })
-
   it('TestExtDNSInIPv6OnlyNw', async () => {
     await using server = topology.internet.spawn(
       [process.execPath, join(repository, 'test/support/dns.ts'), EXTERNAL],
@@ -211,7 +140,6 @@ describe('moby', () => {
     assert.doesNotMatch(server.log(), /example/)
     await host.docker('network', 'connect', 'web', 'first')
     assert.equal((await resolve('first', 'example.test')).code, 0, 'another network lets it ask')
-    await removeAll(host)
   })
 
   it('TestEtcHostsIpv6', async () => {
@@ -251,16 +179,21 @@ describe('moby', () => {
     }
   })
 
-  it('TestRoutedNonGateway', async () => {
-    await named('web', 'way-out')
-    await serve(host, 'front', 'name=way-out,gw-priority=10', [80], '--network', 'web', '-p', '80:80')
-    await listening(host, 'front')
-    await assertGateway('front', 'way-out')
-    for (const network of ['web', 'way-out']) {
-      const address = await addressOf(host, 'front', network)
-      const [found] = await probeFrom(topology.internet, [{ protocol: 'tcp', address, port: 80 }])
-      assert.equal(found?.outcome, 'answered', network)
+  it('TestJoinError', async () => {
+    await createNetwork(host, 'web', '-o', 'group=web')
+    await createNetwork(host, 'again', '-o', 'group=web')
+    const before = await host.check(['ip', '-6', '-j', 'route'])
+    for (const networks of [
+      ['web', 'again'],
+      ['again', 'web'],
+    ]) {
+      const both = networks.flatMap(network => ['--network', network])
+      const { code, stderr } = await host.tryDocker('run', '--rm', ...both, 'busybox', 'true')
+      assert.notEqual(code, 0)
+      assert.match(stderr, /NetworkDriver\.Join: slash64: the container is in group "web" already/)
+      assert.equal(await host.check(['ip', '-6', '-j', 'route']), before)
     }
+    await idle(host, 'front', 'web')
   })
 
   it('TestPreferredSubnetRestore', async () => {

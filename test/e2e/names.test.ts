@@ -17,7 +17,9 @@ const engine = Number.parseInt(await host.docker('version', '--format', '{{.Serv
 async function resolve(container: string, name: string): Promise<string[]> {
   const { stdout } = await host.tryDocker('exec', container, 'nslookup', '-type=AAAA', name, '127.0.0.11')
   const answer = stdout.slice(stdout.indexOf('Name:'))
-  return answer.includes('Name:') ? [...answer.matchAll(/Address:\s*(\S+)/g)].map(([, one]) => one ?? '').toSorted() : []
+  return answer.includes('Name:')
+    ? [...answer.matchAll(/Address:\s*(\S+)/g)].map(([, one]) => one ?? '').toSorted()
+    : []
 }
 
 /** That a name reaches an address, the way programs look it up: /etc/hosts and DNS. */

@@ -5,7 +5,17 @@ import { Topology } from '../lab/topology.ts'
 import { cleanUp } from '../support/clean.ts'
 import { addressOf, inContainer } from '../support/container.ts'
 import { addressesOf, ask, askFrom } from '../support/meeting.ts'
-import { createNetwork, idle, listening, PREFIX, Stage, serve, serveOn, tryNetwork } from '../support/stage.ts'
+import {
+  createNetwork,
+  ENVIRONMENT,
+  idle,
+  listening,
+  PREFIX,
+  Stage,
+  serve,
+  serveOn,
+  tryNetwork,
+} from '../support/stage.ts'
 
 const stage = await Stage.up({ name: 'internal' })
 const { host, topology } = stage
@@ -96,4 +106,24 @@ test('internal is a property of the group: a second network of it says the same'
   const { code, stderr } = await tryNetwork(host, 'open', '-o', 'group=vault')
   assert.equal(code, 1)
   assert.match(stderr, /group "vault" is internal here.*write the same, or another group/)
+})
+
+test('in a fleet: an internal container comes to an open network too, whatever the order, and has a route to the other hosts', async () => {
+  await host.stopSlash64()
+  await host.startSlash64({ ...ENVIRONMENT, SLASH64_FLEET: '2001:db8:100::/48' })
+  try {
+    await arrange()
+    await host.docker('network', 'connect', 'open', 'member')
+    await idle(host, 'guard', 'open', '--network', 'vault')
+    const [safe, shop] = [await addressOf(host, 'safe', 'vault'), await addressOf(host, 'shop', 'open')]
+    for (const name of ['member', 'guard'])
+      assert.deepEqual(
+        await ask(host, name, [safe, shop].map(at(80))),
+        await addressesOf(host, name, ['vault', 'open']),
+      )
+    await inContainer(host, 'safe', ['ip', '-6', 'route', 'get', '2001:db8:100:b::1', 'from', safe])
+    await host.check(['busybox', 'ping', '-c', '1', '-W', '2', safe])
+  } finally {
+    await stage.restartSlash64()
+  }
 })

@@ -122,7 +122,10 @@ test('container_iface_prefix=eth with birth=engine: eth0 as everywhere, beside a
 async function bytesOf(container: string): Promise<number> {
   const text = await host.docker('stats', '--no-stream', '--format', '{{.NetIO}}', container)
   const units: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6 }
-  return [...text.matchAll(/([\d.]+)(B|kB|MB)/g)].reduce((sum, [, size, unit]) => sum + Number(size) * (units[unit ?? ''] ?? 0), 0)
+  return [...text.matchAll(/([\d.]+)(B|kB|MB)/g)].reduce(
+    (sum, [, size, unit]) => sum + Number(size) * (units[unit ?? ''] ?? 0),
+    0,
+  )
 }
 
 test('docker stats shows the traffic with birth=engine', async () => {

@@ -30,8 +30,14 @@ test('-p of one port, a range, other host ports, UDP and several at once: exactl
   await serve(host, 'server', 'web', ports, ...published.flatMap(one => ['-p', one]))
   const open = [80, 8000, 8001, 8002, 443].map(port => ['tcp', port] as const)
   const closed = [53, 8003, 8443].map(port => ['tcp', port] as const)
-  assert.deepEqual(await fromWorld([...open, ['udp', 53]]), [...open, 53].map(() => WORLD))
-  assert.deepEqual(await fromWorld([...closed, ['udp', 80]]), [...closed, 80].map(() => 'timeout'))
+  assert.deepEqual(
+    await fromWorld([...open, ['udp', 53]]),
+    [...open, 53].map(() => WORLD),
+  )
+  assert.deepEqual(
+    await fromWorld([...closed, ['udp', 80]]),
+    [...closed, 80].map(() => 'timeout'),
+  )
   const note = host.slash64
     .log()
     .split('\n')

@@ -64,7 +64,11 @@ test('docker build --network: a step reaches the containers of the group, and le
     })
     assert.equal(built.code, 0, built.stderr)
     const seen = await host.docker('run', '--rm', '--network', 'none', 'built', 'cat', '/seen')
-    assert.match(seen, new RegExp(`^${address.replace(/:\w+$/, '')}:\\w+$`, 'm'), 'the server saw an address of the group')
+    assert.match(
+      seen,
+      new RegExp(`^${address.replace(/:\w+$/, '')}:\\w+$`, 'm'),
+      'the server saw an address of the group',
+    )
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -3,8 +3,8 @@ import type { Host } from '../lab/host.ts'
 import type { Machine } from '../lab/machine.ts'
 import { addressOf, inContainer } from './container.ts'
 import type { Finding, Probe } from './probe.ts'
-import { probe, probeFrom } from './stage.ts'
 import { lines } from './promised.ts'
+import { probe, probeFrom } from './stage.ts'
 
 /** A question over TCP unless it says otherwise. */
 export type Question = Omit<Probe, 'protocol'> & { readonly protocol?: Probe['protocol'] }

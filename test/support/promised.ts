@@ -111,7 +111,12 @@ function publishedOf(container: DockerContainer, networks: readonly DockerNetwor
 
 /** The elements that follow from the groups: open inside each, and its list. Ranges as single ports up to 256. */
 function groupSets(networks: readonly StoredNetwork[]): Story {
-  const sets = { internal: new Set<string>(), allow_group: new Set<string>(), allow_port: new Set<string>(), allow_range: new Set<string>() }
+  const sets = {
+    internal: new Set<string>(),
+    allow_group: new Set<string>(),
+    allow_port: new Set<string>(),
+    allow_range: new Set<string>(),
+  }
   for (const { group: bits, allow, internal } of networks) {
     const group = groupKey(bits)
     sets[internal ? 'internal' : 'allow_group'].add(`${group} . ${group}`)

@@ -8,15 +8,7 @@ import { acceptable, type Body } from './acceptable.ts'
 import { addressIn } from './commands.ts'
 import { dumpOf } from './fake-kernel.ts'
 import { HOST, Place } from './place.ts'
-
-/** One line of a recording. `answer`: pool id or address of the other driver. `failed`: it did not answer, or with an error. */
-export interface Row {
-  readonly path: string
-  readonly req: Body | null
-  readonly answer?: string
-  readonly failed?: true
-  readonly crash?: true
-}
+import { advised, bare, GENERIC, map, type Row, text } from './recording.ts'
 
 interface Creation {
   readonly options: Body
@@ -25,16 +17,6 @@ interface Creation {
 }
 
 type Answer = { readonly status: number; readonly body: Body }
-
-const GENERIC = 'com.docker.network.generic'
-const text = (value: unknown): string => (typeof value === 'string' ? value : '')
-const bare = (cidr: unknown): string => text(cidr).split('/')[0] ?? ''
-const map = (value: unknown): Body => (value ?? {}) as Body
-
-/** Ids are recorded by their first 12 digits. */
-export function parseRow(line: string): Row {
-  return JSON.parse(line.replace(/"([0-9a-f]{12})"/g, (_, id: string) => `"${id}${'a'.repeat(52)}"`)) as Row
-}
 
 export class Replay {
   readonly place = new Place()
@@ -68,13 +50,17 @@ export class Replay {
     this.#rows = rows
   }
 
-  /** Says it all. Throws an AssertionError at an answer that the engine would not take, or a step after which kernel and state differ. */
-  async run(): Promise<void> {
+  /**
+   * Says it all, and calls `check` after each row. Throws an AssertionError at an answer that the engine would not take, or a step after which kernel
+   * and state differ.
+   */
+  async run(check: () => void): Promise<void> {
     for (const [index, row] of this.#rows.entries()) {
       if (row.crash) this.#crash()
       else if (row.req === null && row.failed) await this.#refused(row.path, undefined)
       else if (row.req === null) await this.#taken(row.path, undefined)
       else await (this.#methods[row.path]?.(row.req, row, index) ?? this.#taken(row.path, row.req))
+      check()
     }
   }
 
@@ -109,6 +95,7 @@ export class Replay {
     this.place.crash()
     this.#creation = undefined
     this.#held.clear()
+    for (const address of this.endpoints.values()) this.#held.add(address)
   }
 
   async #requestPool(request: Body, { answer, failed }: Row, index: number): Promise<void> {
@@ -262,10 +249,4 @@ export class Replay {
 /** CreateNetwork as an engine sends it to a driver that needs no gateway addresses. */
 function networkOf(request: Body, { options, pool }: Creation, more: Body): Body {
   return { ...request, Options: options, IPv4Data: [], IPv6Data: [{ AddressSpace: 'slash64', Pool: pool, ...more }] }
-}
-
-/** Options without what ours refuses. */
-function advised(options: Body): Body {
-  const known = Object.entries(options).filter(([name]) => name.startsWith('com.docker.') && !name.endsWith('.ifname'))
-  return Object.fromEntries(known)
 }

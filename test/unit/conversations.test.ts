@@ -7,7 +7,8 @@ import { describe, it } from 'node:test'
 import { acceptable } from '../support/acceptable.ts'
 import { dumpOf } from '../support/fake-kernel.ts'
 import { HOST } from '../support/place.ts'
-import { parseRow, Replay } from '../support/replay.ts'
+import { parseRow } from '../support/recording.ts'
+import { Replay } from '../support/replay.ts'
 
 const FOLDER = `${import.meta.dirname}/../golden/conversations`
 const REFUSALS: Record<string, string[]> = JSON.parse(readFileSync(`${FOLDER}/refusals.json`, 'utf8'))
@@ -26,10 +27,10 @@ describe('the recorded conversation', () => {
   for (const name of names) {
     it(name, async () => {
       const replay = new Replay(readFileSync(`${FOLDER}/${name}.jsonl`, 'utf8').trim().split('\n').map(parseRow))
-      await replay.run()
+      await replay.run(() => assertSame(replay))
       assert.deepEqual([...replay.refusals], REFUSALS[name] ?? [])
       assert.deepEqual([replay.networks.size, replay.endpoints.size], LEFTOVERS[name] ?? [0, 0])
-      assertSame(replay)
+      assert.equal(replay.place.state.creation, undefined)
     })
   }
 })
@@ -39,12 +40,12 @@ function assertSame({ place, networks, endpoints, held }: Replay): void {
   const { state, store, kernel } = place
   assert.deepEqual([...state.networks.keys()].toSorted(), [...networks.keys()].toSorted())
   assert.deepEqual([...state.endpoints.keys()].toSorted(), [...endpoints.keys()].toSorted())
-  assert.deepEqual([...state.pools.keys()].toSorted(), [...new Set(networks.values())].toSorted())
+  const pools = [...networks.values(), ...(state.creation?.pool === undefined ? [] : [state.creation.pool])]
+  assert.deepEqual([...state.pools.keys()].toSorted(), [...new Set(pools)].toSorted())
   const taken = [...state.pools].flatMap(([pool, { leases, endpoints }]) =>
     [...leases.keys(), ...endpoints.keys()].map(number => pool.replace(/:0\/112$/, `:${number.toString(16)}`)),
   )
   assert.deepEqual(taken.toSorted(), held)
-  assert.equal(state.creation, undefined)
   const stored = store.load()
   assert.deepEqual([stored.networks.length, stored.endpoints.length], [networks.size, endpoints.size])
   if (networks.size === 0) assert.deepEqual(kernel.dump(), dumpOf(HOST))

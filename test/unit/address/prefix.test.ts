@@ -5,6 +5,7 @@ import {
   checkNotOnLink,
   contains,
   derivedPrefix,
+  except,
   overlaps,
   parseHostPrefix,
   parsePrefix,
@@ -226,5 +227,31 @@ describe('checkNotOnLink', () => {
         assert.throws(() => check(prefix.text, { ...link, addresses: [{ address }] }), { code: 'PREFIX_ON_LINK' })
       }),
     )
+  })
+})
+
+describe('except', () => {
+  test('an address is in what is left when it is in the prefix and not in the hole', () => {
+    const related = fc
+      .tuple(addressBits, fc.integer({ min: 0, max: 128 }), fc.integer({ min: 0, max: 128 }), addressBits)
+      .map(
+        ([bits, a, b, other]) =>
+          [prefixOf(bits, a), prefixOf(bits, b), prefixOf(bits, 128), prefixOf(other, 128)] as const,
+      )
+    fc.assert(
+      fc.property(related, ([prefix, hole, near, far]) => {
+        const left = except(prefix, hole)
+        for (const address of [near, far, prefixOf(near.first ^ 1n, 128)]) {
+          const holders = left.filter(one => contains(one, address)).length
+          assert.equal(holders, contains(prefix, address) && !contains(hole, address) ? 1 : 0)
+        }
+      }),
+    )
+  })
+
+  test('of a /48 without a /64 are sixteen prefixes', () => {
+    const left = except(parsePrefix('2001:db8:1::/48'), parsePrefix('2001:db8:1:a::/64')).map(({ text }) => text)
+    assert.equal(left.length, 16)
+    assert.ok(left.includes('2001:db8:1:b::/64') && left.includes('2001:db8:1:8000::/49'))
   })
 })
