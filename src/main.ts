@@ -27,7 +27,7 @@ import { createServer, type Submit } from './http/server.ts'
 import { ForwardPolicyWatch } from './kernel/forward-policy-watch.ts'
 import { bootId, Kernel } from './kernel/kernel.ts'
 import { observe, recordTables } from './kernel/observe.ts'
-import { defaultUplinks, foreignLinks, uplinkMtu } from './kernel/uplinks.ts'
+import { defaultUplinks, foreignLinks, listeningLinks, uplinkMtu } from './kernel/uplinks.ts'
 import { Reconciler } from './reconcile.ts'
 import { forgetEndpoint } from './state/endpoints.ts'
 import type { Pool } from './state/model.ts'
@@ -79,7 +79,7 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   kernel.defaultMtu = uplinkMtu(kernel, uplinks)
   const options = rulesetOptions(config, kernel, prefix, uplinks, state)
   kernel.fleet = wayOfInternal(options)
-  const wanted = project(state, hostItems(prefix, options))
+  const wanted = project(state, hostItems(prefix, options, listeningLinks(kernel, uplinks)))
   let kept = bringIntoLine(kernel, wanted, record, boot, log)
   store.writeHost(kept)
   const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix, birth: config.birth })

@@ -6,9 +6,12 @@ import type { Item, Sysctl } from './item.ts'
 import { prefixItems } from './project.ts'
 import { hostTables, type RulesetOptions } from './ruleset.ts'
 
-/** The items of the host itself, in the order in which they should come. */
-export function hostItems(prefix: HostPrefix, options: RulesetOptions): Item[] {
-  return [...hostTables(options).map(tableItem), ...hostSysctls(options.uplinks), ...prefixItems(prefix)]
+/**
+ * The items of the host itself, in the order in which they should come. `listening`: links that take a router's advertisements now, and would stop
+ * when the host begins to forward.
+ */
+export function hostItems(prefix: HostPrefix, options: RulesetOptions, listening: readonly string[] = []): Item[] {
+  return [...hostTables(options).map(tableItem), ...hostSysctls(listening), ...prefixItems(prefix)]
 }
 
 function tableItem(ruleset: Ruleset): Item {
@@ -17,17 +20,17 @@ function tableItem(ruleset: Ruleset): Item {
 }
 
 /**
- * Forwarding, with accept_ra=2 on the uplinks before it: a host that forwards otherwise stops listening to its router and loses its default route
- * (Documentation/networking/ip-sysctl.rst). Half-received fragments leave after 5 s, so that a flood of them holds nobody up for a minute.
+ * Forwarding, with accept_ra=2 before it where it is 1: a host that forwards otherwise stops listening to its router and loses its default route
+ * (Documentation/networking/ip-sysctl.rst). Where it is 0 it stays so. Half-received fragments leave after 5 s, so that a flood of them holds nobody up for a minute.
  */
-function hostSysctls(uplinks: readonly string[]): Sysctl[] {
+function hostSysctls(listening: readonly string[]): Sysctl[] {
   const conf = (link: string, name: string, setting: string): Sysctl => ({
     kind: 'sysctl',
     path: ['net', 'ipv6', 'conf', link, name],
     setting,
   })
   return [
-    ...uplinks.filter(link => link !== 'lo').map(link => conf(link, 'accept_ra', '2')),
+    ...listening.map(link => conf(link, 'accept_ra', '2')),
     conf('all', 'forwarding', '1'),
     { kind: 'sysctl', path: ['net', 'netfilter', 'nf_conntrack_frag6_timeout'], setting: '5', optional: true },
   ]

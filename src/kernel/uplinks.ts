@@ -16,6 +16,21 @@ export function defaultUplinks(kernel: Kernel): string[] {
   return [...new Set(indexes.flatMap(index => names.get(index ?? -1) ?? []))]
 }
 
+/** DEVCONF_ACCEPT_RA (linux/ipv6.h). */
+const ACCEPT_RA = 3
+
+/**
+ * Names of the links that take router advertisements as long as the host does not forward (accept_ra=1): of the uplinks, or of all while none is known,
+ * because then the default route may be yet to come by one. None where the host forwards already.
+ */
+export function listeningLinks(kernel: Kernel, uplinks: readonly string[]): string[] {
+  if (kernel.sysctl.read(['net', 'ipv6', 'conf', 'all', 'forwarding']) !== '0') return []
+  return listLinks(kernel.route)
+    .filter(({ name, settings }) => name !== 'lo' && !name.startsWith(LINK_PREFIX) && settings?.[ACCEPT_RA] === 1)
+    .map(({ name }) => name)
+    .filter(name => uplinks.length === 0 || uplinks.includes(name))
+}
+
 /** The smallest MTU of these links in bytes; 1500 where there is none. At least 1280 (RFC 8200, section 5). */
 export function uplinkMtu(kernel: Kernel, uplinks: readonly string[]): number {
   const sizes = listLinks(kernel.route)

@@ -18,7 +18,7 @@ const tablesOf = (items: readonly Item[]) => items.filter(item => item.kind === 
 
 describe('hostItems', () => {
   it('are the tables, then the settings, then the prefix', () => {
-    assert.deepEqual(hostItems(PREFIX, options).map(keyOf), [
+    assert.deepEqual(hostItems(PREFIX, options, ['eth0', 'eth1.5']).map(keyOf), [
       'table inet slash64',
       'table arp slash64',
       'sysctl net/ipv6/conf/eth0/accept_ra',
@@ -30,8 +30,9 @@ describe('hostItems', () => {
     ])
   })
 
-  it('let the uplinks listen to their router before the host forwards, also as the work of a difference', () => {
-    const settings = diff([], hostItems(PREFIX, options)).flatMap(({ item }) => (item.kind === 'sysctl' ? [item] : []))
+  it('let links go on listening to their router before the host forwards, also as the work of a difference', () => {
+    const operations = diff([], hostItems(PREFIX, options, ['eth0', 'eth1']))
+    const settings = operations.flatMap(({ item }) => (item.kind === 'sysctl' ? [item] : []))
     assert.deepEqual(
       settings.map(({ path, setting }) => `${path.at(-1)}=${setting}`),
       ['accept_ra=2', 'accept_ra=2', 'forwarding=1', 'nf_conntrack_frag6_timeout=5'],
