@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import type { Ruleset } from 'nftables-js'
 import type { HostPrefix } from '../address/prefix.ts'
 import type { Item, Sysctl } from './item.ts'
+import type { RulesetOptions } from './options.ts'
 import { prefixItems } from './project.ts'
-import { hostTables, type RulesetOptions } from './ruleset.ts'
+import { hostTables } from './ruleset.ts'
 
 /**
  * The items of the host itself, in the order in which they should come. `listening`: links that take a router's advertisements now, and would stop

@@ -7,27 +7,12 @@
 //   input         input -5         container -> the host itself: echo and answers, nothing else
 // and ARP dies in a table of its own, because no inet hook ever sees it. Which attack each rule closes: docs/ruleset.md.
 import { counter, drop, type Ruleset } from 'nftables-js'
+import type { RulesetOptions } from './options.ts'
 import { earlyChains, fragments, guardChain } from './rules/early.ts'
 import { flowsFromSet, flowsToSet, forwardChains } from './rules/forward.ts'
 import { inputChains } from './rules/input.ts'
 import { fromOurs, rule } from './rules/words.ts'
 import { elementSets } from './sets.ts'
-
-/** What of the configuration stands in the rules. */
-export interface RulesetOptions {
-  /** Own prefixes: sources that may only come over our own links. */
-  readonly prefixes: readonly string[]
-  /** Prefixes of the hosts that run slash64, own ones included: sources that carry a group. */
-  readonly fleet: readonly string[]
-  /** Links over which the fleet's other hosts are reached. */
-  readonly uplinks: readonly string[]
-  /** Flows that one container may hold open towards others. */
-  readonly flowsFrom: number
-  /** Flows that the world may hold open to one container. */
-  readonly flowsTo: number
-  /** False on kernels before 6.9: a table without an owner outlives the daemon, but others can flush it. */
-  readonly owned?: boolean
-}
 
 /** The tables of a host: the ruleset, and the one that keeps ARP off our links. */
 export function hostTables(options: RulesetOptions): Ruleset[] {

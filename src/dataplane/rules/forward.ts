@@ -26,7 +26,7 @@ import {
   th,
   vmap,
 } from 'nftables-js'
-import type { RulesetOptions } from '../ruleset.ts'
+import type { RulesetOptions } from '../options.ts'
 import { allowGroup, allowPort, allowRange, internal, links, published } from '../sets.ts'
 import { bare, destinationGroup, fromOurs, groupsAndPort, LOCAL_BIT, OURS, rule, sourceGroup, toOurs } from './words.ts'
 

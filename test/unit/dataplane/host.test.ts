@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { diff } from '../../../src/dataplane/diff.ts'
 import { hostItems, linkSettings } from '../../../src/dataplane/host.ts'
 import { type Item, keyOf } from '../../../src/dataplane/item.ts'
-import type { RulesetOptions } from '../../../src/dataplane/ruleset.ts'
+import type { RulesetOptions } from '../../../src/dataplane/options.ts'
 import { PREFIX } from '../../support/commands.ts'
 
 const options: RulesetOptions = {

@@ -1,7 +1,8 @@
 // The shape of the ruleset. What it does with packets is tested with packets, in a kernel.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { hostTables, type RulesetOptions } from '../../../src/dataplane/ruleset.ts'
+import type { RulesetOptions } from '../../../src/dataplane/options.ts'
+import { hostTables } from '../../../src/dataplane/ruleset.ts'
 import { elementSets } from '../../../src/dataplane/sets.ts'
 
 const options: RulesetOptions = {
