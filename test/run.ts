@@ -25,16 +25,25 @@ const environment = {
   NFT_TOOLS: [join(lab.tools, 'nft'), join(lab.newTools, 'nft')].join(delimiter),
 }
 
-/** Runs a program on this terminal and resolves to its exit code. A signal to us is passed on, and the program's end awaited. */
+/** Minutes for one level. A test that failed may leave a handle open, and then its file never ends, whatever node's own time-out. */
+const LIMIT = 25
+
+/** Runs a program on this terminal and resolves to its exit code, 1 when it had to be ended after the limit. A signal to us is passed on, and the program's end awaited. */
 function onTerminal(argv: readonly string[]): Promise<number> {
   const [file = '', ...args] = argv
   const child = spawn(file, args, { cwd: repository, env: environment, stdio: 'inherit' })
   const pass = (signal: NodeJS.Signals) => child.kill(signal)
   process.on('SIGTERM', pass)
   process.on('SIGINT', ignore) // the terminal sends it to the child as well
+  const tooLong = setTimeout(() => {
+    console.error(`npm test: not finished after ${LIMIT} minutes, and ended`)
+    child.kill('SIGTERM')
+    setTimeout(() => child.kill('SIGKILL'), 10_000).unref()
+  }, LIMIT * 60_000)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => {
+      clearTimeout(tooLong)
       process.off('SIGTERM', pass)
       process.off('SIGINT', ignore)
       if (signal) reject(new Error(`${file} was ended by ${signal}`))
