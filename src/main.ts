@@ -30,7 +30,7 @@ import { observe, recordTables } from './kernel/observe.ts'
 import { defaultUplinks, foreignLinks, listeningLinks, uplinkMtu } from './kernel/uplinks.ts'
 import { Reconciler } from './reconcile.ts'
 import { forgetEndpoint } from './state/endpoints.ts'
-import type { Pool } from './state/model.ts'
+import type { EndpointId, NetworkId, Pool } from './state/model.ts'
 import { commit, loadedState, type State } from './state/state.ts'
 import type { HostRecord } from './store/schema.ts'
 import { Store } from './store/store.ts'
@@ -85,7 +85,7 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix, birth: config.birth })
   const daemon = new Daemon({ state, kernel, store, context, log })
   const submit: Submit = command => daemon.submit(command)
-  const app = createServer({ submit, log })
+  const app = createServer({ submit, log, named: ids => namesIn(state, ids) })
   const reconciler = new Reconciler({
     state,
     submit,
@@ -107,6 +107,13 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   reconciler.stop()
   await app.close()
   await kernel.flush()
+}
+
+/** Group and address, for the log: ids say little to a reader. */
+function namesIn(state: State, { network, endpoint }: { network: string | undefined; endpoint: string | undefined }) {
+  const group = state.networks.get(network as NetworkId)?.groupName
+  const address = state.endpoints.get(endpoint as EndpointId)?.address
+  return { ...(group === undefined ? {} : { group }), ...(address === undefined ? {} : { address }) }
 }
 
 function signalled(): Promise<unknown> {

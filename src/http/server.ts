@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly log: Logger
   /** Milliseconds until a request is answered with 503; the engine itself would wait for ever. */
   readonly deadline?: number
+  /** What the log should call a network or an endpoint, by its id. */
+  readonly named?: (ids: { readonly network: string | undefined; readonly endpoint: string | undefined }) => object
 }
 
 /** What the generic handler knows of a route. `run` gets the parsed body, undefined where none is due. */
@@ -31,7 +33,7 @@ interface Method {
  * status other than 200 and `{"Err": sentence, "Error": sentence}`: network drivers read the one, IPAM drivers the
  * other (moby pkg/plugins/client.go). The engine looks at no Content-Type of a reply and sends none.
  */
-export function createServer({ submit, log, deadline = 10_000 }: ServerOptions): FastifyInstance {
+export function createServer({ submit, log, deadline = 10_000, named = () => ({}) }: ServerOptions): FastifyInstance {
   const app = fastify({
     logger: false,
     requestTimeout: 0,
@@ -49,7 +51,7 @@ export function createServer({ submit, log, deadline = 10_000 }: ServerOptions):
     sendError(reply, new PluginError('METHOD_UNKNOWN', request.method, request.url.slice(0, 200)), log),
   )
   for (const method of methods(submit)) {
-    app.post(method.path, (request, reply) => handle(method, request.body, reply, log, deadline))
+    app.post(method.path, (request, reply) => handle(method, request.body, reply, { log, deadline, named }))
   }
   return app
 }
@@ -84,17 +86,26 @@ function methods(submit: Submit): Method[] {
   return [...commands, ...constantRoutes.map(route => ({ ...route, changes: false, run: route.reply }))]
 }
 
-async function handle(method: Method, body: unknown, reply: FastifyReply, log: Logger, deadline: number) {
+type Named = NonNullable<ServerOptions['named']>
+
+async function handle(
+  method: Method,
+  body: unknown,
+  reply: FastifyReply,
+  { log, deadline, named }: { log: Logger; deadline: number; named: Named },
+) {
   const rpc = method.path.slice(1)
   const began = performance.now()
   let scope = log.child({ rpc })
   try {
     const input = method.body && parseBody(rpc, method.body, body)
     scope = log.child({ rpc, ...subject(input) })
+    // Before and after: what is made has its names only then, what is deleted only now.
+    const names = method.changes ? namesOf(input, named) : {}
     const work = (async () => method.run(input))()
     const result = await within(deadline, work, rpc, scope)
     const ms = Math.round((performance.now() - began) * 10) / 10
-    if (method.changes) scope.info({ ms }, 'done')
+    if (method.changes) scope.info({ ...names, ...namesOf(input, named), ms }, 'done')
     else scope.debug({ ms }, 'answered')
     return reply.send(result)
   } catch (error) {
@@ -128,12 +139,19 @@ interface Subject {
   readonly endpoint?: string
   readonly EndpointID?: string
   readonly pool?: string
+  readonly name?: string
 }
 
 /** Whom a request is about, for the log: ids as `docker ps` cuts them. */
 function subject(input: unknown): object {
   const { network, NetworkID, endpoint, EndpointID, pool } = (input ?? {}) as Subject
   return { network: (network ?? NetworkID)?.slice(0, 12), endpoint: (endpoint ?? EndpointID)?.slice(0, 12), pool }
+}
+
+/** The same by name: the group, the address, and from engine 29 on the container's name. */
+function namesOf(input: unknown, named: Named): object {
+  const { network, endpoint, name } = (input ?? {}) as Subject
+  return { ...named({ network, endpoint }), ...(name === undefined ? {} : { container: name }) }
 }
 
 /** What fastify refused before a handler saw it. */

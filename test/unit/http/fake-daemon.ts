@@ -1,6 +1,6 @@
 // A server over a daemon that records what it was asked and answers the same for each kind of command.
 import { pino } from 'pino'
-import { createServer, type Submit } from '../../../src/http/server.ts'
+import { createServer, type ServerOptions, type Submit } from '../../../src/http/server.ts'
 import type { Command, Replies } from '../../../src/state/command.ts'
 import type { PoolId } from '../../../src/state/model.ts'
 
@@ -23,7 +23,9 @@ const replies: Replies = {
   releaseAddress: undefined,
 }
 
-export function fakeDaemon(options: { answer?: (command: Command) => unknown; deadline?: number } = {}) {
+export function fakeDaemon(
+  options: { answer?: (command: Command) => unknown; deadline?: number; named?: ServerOptions['named'] } = {},
+) {
   const commands: Command[] = []
   const lines: Record<string, unknown>[] = []
   const submit = (async (command: Command) => {
@@ -31,7 +33,8 @@ export function fakeDaemon(options: { answer?: (command: Command) => unknown; de
     return options.answer ? await options.answer(command) : replies[command.type]
   }) as Submit
   const log = pino({ level: 'debug', base: null }, { write: (line: string) => lines.push(JSON.parse(line)) })
-  const app = createServer({ submit, log, ...(options.deadline === undefined ? {} : { deadline: options.deadline }) })
+  const { deadline, named } = options
+  const app = createServer({ submit, log, ...(deadline && { deadline }), ...(named && { named }) })
   /** Posts as the engine does: no Content-Type. A string goes as it is, undefined as no body. */
   const post = async (path: string, body?: unknown) => {
     const payload = body === undefined ? {} : { payload: typeof body === 'string' ? body : `${JSON.stringify(body)}\n` }

@@ -63,6 +63,30 @@ test('what changes something is one info line, the rest is debug', async () => {
   for (const { ms } of lines) assert.ok(typeof ms === 'number' && ms >= 0)
 })
 
+test('the log has the names that were known before or after: what is made has them only then, what goes only before', async () => {
+  const names = new Map([[ENDPOINT, { address: '2001:db8::1' }]])
+  const { post, lines } = fakeDaemon({
+    named: ({ endpoint, network }) => ({ ...names.get(endpoint ?? ''), ...names.get(network ?? '') }),
+    answer: ({ type }) => {
+      if (type === 'deleteEndpoint') names.delete(ENDPOINT)
+      if (type === 'createNetwork') names.set(NETWORK, { group: 'web' } as never)
+      return type === 'requestAddress' ? { address: '2001:db8::2/128' } : undefined
+    },
+  })
+  await post('/NetworkDriver.DeleteEndpoint', IDS)
+  await post('/NetworkDriver.CreateNetwork', { NetworkID: NETWORK, Options: {}, IPv4Data: [], IPv6Data: [] })
+  const named = { 'com.docker.network.endpoint.name': 'front' }
+  await post('/IpamDriver.RequestAddress', { PoolID: POOL, Address: '', Options: named })
+  assert.deepEqual(
+    lines.map(({ address, group, container }) => [address, group, container]),
+    [
+      ['2001:db8::1', undefined, undefined],
+      [undefined, 'web', undefined],
+      [undefined, undefined, 'front'],
+    ],
+  )
+})
+
 test('an answer that takes too long is 503, and its late end is logged', async () => {
   const slow = Promise.withResolvers<undefined>()
   const { post, lines } = fakeDaemon({ answer: () => slow.promise, deadline: 20 })
