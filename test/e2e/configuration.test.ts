@@ -72,6 +72,36 @@ test('without SLASH64_PREFIX: a private prefix, the same after every start, also
   await removeAll(host)
 })
 
+test('a link that listened to its router goes on when the host begins to forward, and one that did not starts nothing', async () => {
+  const setting = (link: string, name: string): string => `/proc/sys/net/ipv6/conf/${link}/${name}`
+  const write = (link: string, name: string, value: number): Promise<string> =>
+    host.check(['sh', '-c', `echo ${value} > ${setting(link, name)}`])
+  for (const [before, after] of [
+    [1, 2],
+    [0, 0],
+  ] as const) {
+    await write('all', 'forwarding', 0)
+    await write('eth0', 'accept_ra', before)
+    await ensure(ENVIRONMENT)
+    assert.equal((await host.check(['cat', setting('eth0', 'accept_ra')])).trim(), String(after))
+    assert.equal((await host.check(['cat', setting('all', 'forwarding')])).trim(), '1')
+  }
+})
+
+test('the log calls networks and endpoints by group and address', async () => {
+  await ensure(ENVIRONMENT)
+  await createNetwork(host, 'named', '-o', 'group=web')
+  await idle(host, 'front', 'named')
+  const address = await addressOf(host, 'front', 'named')
+  const lines = host.slash64
+    .log()
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  const join = lines.findLast(({ rpc }) => rpc === 'NetworkDriver.Join')
+  assert.deepEqual([join.group, join.address, join.network.length, join.endpoint.length], ['web', address, 12, 12])
+})
+
 test('a prefix of /48 and one of /80', async () => {
   for (const prefix of ['2001:db8:64::/48', '2001:db8:65:1:7::/80']) {
     await ensure({ ...ENVIRONMENT, SLASH64_PREFIX: prefix })
