@@ -22,6 +22,8 @@ export interface Config {
   readonly state: string
   /** Path of the plugin's unix socket. */
   readonly socket: string
+  /** Path of the socket that the command asks. */
+  readonly control: string
   /** Path of Docker's own socket; '': never asked. */
   readonly dockerSocket: string
   /** Who brings the links into containers, for networks that do not say. */
@@ -31,6 +33,8 @@ export interface Config {
   readonly flowsFrom: number
   /** New flows that one published address may hold open, 0: derived likewise. */
   readonly flowsTo: number
+  /** Folder that holds the host's /run and /proc/sys/net; '': they are where they always are. */
+  readonly host: string
 }
 
 /**
@@ -84,6 +88,12 @@ export const knobs: { readonly [K in keyof Config]: Knob<Config[K]> } = {
     default: '/run/docker/plugins/slash64.sock',
     parse: socketPath,
   },
+  control: {
+    env: 'SLASH64_CONTROL',
+    description: 'unix socket on which the command slash64 finds the daemon',
+    default: '/run/slash64/control.sock',
+    parse: socketPath,
+  },
   dockerSocket: {
     env: 'SLASH64_DOCKER_SOCKET',
     description: "Docker's own socket, to learn which networks and containers are gone; off: do not ask",
@@ -114,6 +124,12 @@ export const knobs: { readonly [K in keyof Config]: Knob<Config[K]> } = {
       'new flows that one published address may hold open; 0 derives it from the size of the connection table',
     default: '0',
     parse: count,
+  },
+  host: {
+    env: 'SLASH64_HOST',
+    description: "folder that holds the host's /run and /proc/sys/net, as the managed plugin has them; else empty",
+    default: '',
+    parse: text => (text === '' ? '' : absolutePath(text).replace(/\/+$/, '')),
   },
 }
 

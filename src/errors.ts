@@ -131,6 +131,11 @@ const table = {
     'invalid',
     (text: string, problem: string) => `slash64: ${quote(text)} cannot be the prefix of a host: ${problem}`,
   ],
+  HOST_UNSEEN: [
+    'internal',
+    (folder: string) =>
+      `slash64: ${JSON.stringify(folder)} does not follow the host's /run, so it would not see containers that start later; on the host type "mount --make-shared /run" (systemd has it so), and mount /run there with rbind,rslave`,
+  ],
   INTERNAL: ['internal', (what: string) => `slash64: internal error: ${what}`],
   IPV4_ON: [
     'unsupported',
@@ -261,11 +266,21 @@ const table = {
     (sandbox: string) =>
       `slash64: ${quote(sandbox)} is not the network namespace of a container; slash64 must see the host's /run/docker/netns, and the container must still run`,
   ],
+  SETTINGS_READ_ONLY: [
+    'internal',
+    (file: string, problem: string) =>
+      `slash64: it cannot write the kernel's settings: ${JSON.stringify(file)} gives ${problem}; run it as root with a writable /proc/sys, or mount the host's /proc/sys/net read-write below SLASH64_HOST`,
+  ],
   SETTING_REFUSED: ['internal', (problem: string) => `slash64: a setting of the kernel could not be made: ${problem}`],
   SOCKET_IN_USE: [
     'conflict',
     (path: string) =>
       `slash64: another slash64 is running: it answers on ${JSON.stringify(path)}; stop it, or set SLASH64_SOCKET`,
+  ],
+  SOCKET_PASSED: [
+    'conflict',
+    (problem: string) =>
+      `slash64: it cannot listen on what systemd passed: ${problem}; write one ListenStream= with the path of a socket into slash64.socket, and no Accept=yes`,
   ],
   SOCKET_UNUSABLE: [
     'conflict',

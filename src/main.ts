@@ -1,42 +1,25 @@
 // Composition root: configuration, state and kernel are brought together, brought into line, and only then the socket opens.
-import { randomInt, randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { isNamespace, isNetlinkError } from 'nftables-js/netlink'
+import { randomInt } from 'node:crypto'
 import { type Logger, pino } from 'pino'
-import {
-  checkNotOnLink,
-  contains,
-  derivedPrefix,
-  except,
-  type HostPrefix,
-  parseHostPrefix,
-  parsePrefix,
-  prefixOf,
-} from './address/prefix.ts'
+import { checkNotOnLink } from './address/prefix.ts'
 import { type Config, parseConfig } from './config.ts'
 import { Daemon } from './daemon.ts'
-import { diff } from './dataplane/diff.ts'
 import { hostItems } from './dataplane/host.ts'
-import type { Item } from './dataplane/item.ts'
-import type { RulesetOptions } from './dataplane/options.ts'
 import { project } from './dataplane/project.ts'
 import { readInventory } from './docker/inventory.ts'
 import { PluginError } from './errors.ts'
 import { listen } from './http/listen.ts'
 import { createServer, type Submit } from './http/server.ts'
 import { ForwardPolicyWatch } from './kernel/forward-policy-watch.ts'
+import { HostFiles } from './kernel/host-files.ts'
 import { bootId, Kernel } from './kernel/kernel.ts'
-import { observe, recordTables } from './kernel/observe.ts'
 import { defaultUplinks, foreignLinks, listeningLinks, uplinkMtu } from './kernel/uplinks.ts'
 import { Reconciler } from './reconcile.ts'
-import { forgetEndpoint } from './state/endpoints.ts'
-import type { EndpointId, NetworkId, Pool } from './state/model.ts'
-import { commit, loadedState, type State } from './state/state.ts'
-import type { HostRecord } from './store/schema.ts'
+import { bringIntoLine, forgetLost, forgetPools, hostPrefix, rulesetOptions, wayOfInternal } from './startup.ts'
+import type { CommandOf, CommandType } from './state/command.ts'
+import type { EndpointId, NetworkId } from './state/model.ts'
+import { loadedState, type State } from './state/state.ts'
 import { Store } from './store/store.ts'
-
-/** nf_conntrack_max of a kernel that has not loaded connection tracking yet; its usual value from 1 GB of memory on. */
-const CONNECTIONS = 262_144
 
 /** Uplinks are read once, at the start: fail closed, but not in silence. */
 const NO_UPLINK =
@@ -56,21 +39,26 @@ async function main(): Promise<void> {
 }
 
 async function run(config: Config, log: Logger): Promise<void> {
+  const files = new HostFiles(config.host)
+  files.check()
   const store = Store.open(config.state)
   try {
-    await serve(config, store, log)
+    await serve(config, files, store, log)
   } finally {
     store.close()
   }
 }
 
-async function serve(config: Config, store: Store, log: Logger): Promise<void> {
+async function serve(config: Config, files: HostFiles, store: Store, log: Logger): Promise<void> {
   const boot = bootId()
   const stored = store.load()
   for (const file of stored.lost) log.warn({ file }, 'a power cut left this state file empty; its endpoint is gone')
   const { prefix, record } = hostPrefix(config, stored.host)
   const state = loadedState(stored)
-  using kernel = new Kernel({ onError: error => log.error({ err: error }, 'a link could not be deleted') })
+  using kernel = new Kernel({
+    onError: error => log.error({ err: error }, 'a link could not be deleted'),
+    sysctlRoot: files.settings,
+  })
   checkNotOnLink(prefix, foreignLinks(kernel))
   forgetPools(state, store, stored.pools)
   forgetLost(state, store, boot, log)
@@ -84,13 +72,13 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   store.writeHost(kept)
   const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix, birth: config.birth })
   const daemon = new Daemon({ state, kernel, store, context, log })
-  const submit: Submit = command => daemon.submit(command)
+  const submit: Submit = command => daemon.submit(onThisSide(command, files))
   const app = createServer({ submit, log, named: ids => namesIn(state, ids) })
   const reconciler = new Reconciler({
     state,
     submit,
     log,
-    inventory: () => readInventory(config.dockerSocket),
+    inventory: () => readInventory(files.path(config.dockerSocket)),
     engine: kept.engine,
     rememberEngine: engine => {
       kept = { ...kept, engine }
@@ -98,7 +86,7 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
     },
   })
   void kernel.flush().catch(() => undefined)
-  using forwardPolicy = new ForwardPolicyWatch(log)
+  using forwardPolicy = new ForwardPolicyWatch(log, files.path('/run/xtables.lock'))
   forwardPolicy.start()
   await listen(app, config.socket)
   log.info({ prefix: prefix.text, uplinks, networks: state.networks.size, endpoints: state.endpoints.size }, 'ready')
@@ -107,6 +95,11 @@ async function serve(config: Config, store: Store, log: Logger): Promise<void> {
   reconciler.stop()
   await app.close()
   await kernel.flush()
+}
+
+/** Join names the sandbox by the host's path. */
+function onThisSide<T extends CommandType>(command: CommandOf<T>, files: HostFiles): CommandOf<T> {
+  return 'sandbox' in command ? { ...command, sandbox: files.path(command.sandbox) } : command
 }
 
 /** Group and address, for the log: ids say little to a reader. */
@@ -119,125 +112,6 @@ function namesIn(state: State, { network, endpoint }: { network: string | undefi
 function signalled(): Promise<unknown> {
   const signals = ['SIGTERM', 'SIGINT'] as const
   return Promise.race(signals.map(signal => new Promise(resolve => process.once(signal, resolve))))
-}
-
-/** SLASH64_PREFIX, or the private prefix of this machine; its seed is kept, so that it stays when the machine id cannot be read. */
-function hostPrefix(config: Config, record: HostRecord): { prefix: HostPrefix; record: HostRecord } {
-  if (config.prefix !== undefined) {
-    return { prefix: parseHostPrefix(config.prefix, { allowDocumentation: config.allowDocPrefix }), record }
-  }
-  const prefixSeed = record.prefixSeed ?? machineId() ?? randomUUID()
-  return { prefix: derivedPrefix(prefixSeed), record: { ...record, prefixSeed } }
-}
-
-function machineId(): string | undefined {
-  try {
-    return readFileSync('/etc/machine-id', 'utf8').trim() || undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Pools of network creations that a crash cut short. */
-function forgetPools(state: State, store: Store, pools: readonly Pool[]): void {
-  const unused = pools.filter(({ id }) => !state.pools.has(id))
-  store.write(unused.map(pool => ({ kind: 'pool', id: pool.id, before: pool, after: undefined })))
-}
-
-/** Endpoints whose sandbox is gone (a reboot, or containers that ended while no daemon ran): dockerd may still delete them, and that succeeds. */
-function forgetLost(state: State, store: Store, boot: string, log: Logger): void {
-  const lost = [...state.endpoints.values()].filter(
-    endpoint => endpoint.boot !== boot || (endpoint.sandbox !== undefined && !isNamespace(endpoint.sandbox)),
-  )
-  const changes = lost.map(forgetEndpoint)
-  store.write(changes)
-  commit(state, changes)
-  if (lost.length > 0)
-    log.info({ endpoints: lost.map(({ id }) => id.slice(0, 12)) }, 'forgot endpoints without sandbox')
-}
-
-function rulesetOptions(
-  config: Config,
-  kernel: Kernel,
-  prefix: HostPrefix,
-  uplinks: readonly string[],
-  state: State,
-): RulesetOptions {
-  const prefixes = [...new Set([prefix.text, ...[...state.networks.values()].map(network => network.prefix)])]
-  const connections = connectionTableSize(kernel)
-  return {
-    prefixes: withoutContained(prefixes),
-    fleet: withoutContained([...prefixes, ...config.fleet]),
-    uplinks,
-    owned: kernel.ownsTables,
-    flowsFrom: config.flowsFrom || Math.ceil(connections / 32),
-    flowsTo: config.flowsTo || Math.ceil(connections / 8),
-  }
-}
-
-function connectionTableSize(kernel: Kernel): number {
-  try {
-    return Number(kernel.sysctl.read(['net', 'netfilter', 'nf_conntrack_max'])) || CONNECTIONS
-  } catch {
-    return CONNECTIONS
-  }
-}
-
-/** Interval sets take no element inside another one. */
-function withoutContained(texts: readonly string[]): string[] {
-  const prefixes = [...new Set(texts)].map(parsePrefix)
-  return prefixes
-    .filter(one => !prefixes.some(other => other !== one && contains(other, one)))
-    .map(({ text }) => text)
-    .sort()
-}
-
-/**
- * Where containers of internal networks have a route to, besides their group here: this host, and the other hosts of the fleet. No route may cover another
- * address of ours: the engine moves no link whose address meets a route that is there (moby daemon/libnetwork/osl/interface_linux.go, checkRouteConflict).
- */
-function wayOfInternal({ prefixes, fleet }: RulesetOptions): string[] {
-  const own = prefixes.map(parsePrefix)
-  const others = own.reduce((left, hole) => left.flatMap(prefix => except(prefix, hole)), fleet.map(parsePrefix))
-  return [...own.map(({ first }) => prefixOf(first | 1n, 128)), ...others].map(({ text }) => text)
-}
-
-/** Makes the kernel hold what it should, by difference. Throws when the tables cannot be: without them nothing may run. */
-function bringIntoLine(
-  kernel: Kernel,
-  wanted: readonly Item[],
-  record: HostRecord,
-  boot: string,
-  log: Logger,
-): HostRecord {
-  const known = record.ruleset?.boot === boot ? record.ruleset : undefined
-  const operations = diff(observe(kernel, wanted, known), wanted)
-  for (const { operation, error } of kernel.repair(operations)) {
-    const { verb, item } = operation
-    if (item.kind === 'table' || item.kind === 'element') throw refusal(error)
-    log.error({ err: error, verb, item }, 'could not be repaired')
-  }
-  try {
-    kernel.adopt(wanted)
-  } catch (error) {
-    throw refusal(error)
-  }
-  if (operations.length > 0) log.info(summary(operations), 'brought the kernel into line')
-  const loaded = operations.some(({ item }) => item.kind === 'table')
-  return loaded || !known ? { ...record, ruleset: { boot, ...recordTables(kernel, wanted) } } : record
-}
-
-function refusal(error: unknown): unknown {
-  return isNetlinkError(error, 'EPERM') ? new PluginError('TABLES_REFUSED') : error
-}
-
-function summary(operations: readonly { verb: string; item: Item }[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const { verb, item } of operations) {
-    const key = `${verb} ${item.kind}`
-    counts[key] = (counts[key] ?? 0) + 1
-  }
-  return counts
 }
 
 process.title = 'slash64'

@@ -15,6 +15,7 @@ const SOON_MS = 200
 /** Works in the network namespace in which it was made. */
 export class ForwardPolicyWatch implements Disposable {
   readonly #log: Logger
+  readonly #lock: string | undefined
   readonly #nft: Nftables
   /** Chains that were closed at the last look; each is spoken of once. */
   #closed = new Set<string>()
@@ -23,9 +24,10 @@ export class ForwardPolicyWatch implements Disposable {
   #timer: NodeJS.Timeout | undefined
   #soon: NodeJS.Timeout | undefined
 
-  /** Throws NetlinkError where nftables cannot be opened. */
-  constructor(log: Logger) {
+  /** `lock`: the file on which iptables-legacy waits, where it is not in its own place. Throws NetlinkError where nftables cannot be opened. */
+  constructor(log: Logger, lock?: string) {
     this.#log = log
+    this.#lock = lock
     this.#nft = Nftables.open()
   }
 
@@ -42,7 +44,7 @@ export class ForwardPolicyWatch implements Disposable {
       if (acceptInIptables(this.#nft)) this.#say('iptables-nft')
     })
     this.#try('iptables-legacy', () => {
-      const outcome = changeFilterTable(table => withAccepts(table, LINK_PREFIX))
+      const outcome = changeFilterTable(table => withAccepts(table, LINK_PREFIX), this.#lock)
       if (outcome === 'replaced') this.#say('iptables-legacy')
       if (outcome === 'busy') this.#lookSoon()
     })

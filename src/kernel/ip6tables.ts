@@ -38,16 +38,19 @@ export type Outcome = 'absent' | 'unchanged' | 'replaced' | 'busy'
 
 /**
  * Replaces the filter table of this thread's network namespace by what `change` makes of it; undefined leaves it. Counters stay. A table that nobody
- * has made is not looked for: asking would make it, and iptables-nft warns of legacy tables then. Throws NetlinkError with the errno, and what
- * `change` throws.
+ * has made is not looked for: asking would make it, and iptables-nft warns of legacy tables then. `lock` is the file on which iptables-legacy waits.
+ * Throws NetlinkError with the errno, and what `change` throws.
  */
-export function changeFilterTable(change: (table: LegacyTable) => Replacement | undefined): Outcome {
+export function changeFilterTable(
+  change: (table: LegacyTable) => Replacement | undefined,
+  lock = '/run/xtables.lock',
+): Outcome {
   if (!exists()) return 'absent'
   const fd: number = socket(AF_INET6, SOCK_RAW_CLOEXEC, IPPROTO_RAW)
   if (fd < 0) throw new NetlinkError('open a raw IPv6 socket', koffi.errno())
   try {
     if (change(readTable(fd)) === undefined) return 'unchanged'
-    return locked(() => replace(fd, change)) ?? 'busy'
+    return locked(lock, () => replace(fd, change)) ?? 'busy'
   } catch (error) {
     // Between the two looks of readTable, or before ours reached the kernel, the table got another size.
     if (error instanceof NetlinkError && error.errno === constants.errno.EAGAIN) return 'busy'
@@ -98,8 +101,8 @@ function refusal(verb: string): NetlinkError {
 }
 
 /** With the lock that iptables-legacy takes (its --wait); undefined when somebody has it. Where it cannot be opened nobody shares it with us. */
-function locked<T>(act: () => T): T | undefined {
-  const fd = openLock()
+function locked<T>(file: string, act: () => T): T | undefined {
+  const fd = openLock(file)
   try {
     return fd !== undefined && flock(fd, LOCK_EX_NB) < 0 ? undefined : act()
   } finally {
@@ -107,9 +110,9 @@ function locked<T>(act: () => T): T | undefined {
   }
 }
 
-function openLock(): number | undefined {
+function openLock(file: string): number | undefined {
   try {
-    return openSync('/run/xtables.lock', 'a', 0o600)
+    return openSync(file, 'a', 0o600)
   } catch {
     return undefined
   }

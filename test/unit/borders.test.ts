@@ -74,8 +74,8 @@ const rules: readonly Rule[] = [
   },
   only(
     ['nftables-js/netlink'],
-    ['src/kernel/', 'src/nftables-js/', 'src/main.ts'],
-    'kernel is the only door to the host: nobody else speaks netlink (main.ts asks whether a sandbox is still a namespace)',
+    ['src/kernel/', 'src/nftables-js/', 'src/startup.ts'],
+    'kernel is the only door to the host: nobody else speaks netlink (startup.ts asks whether a sandbox is still a namespace)',
   ),
   {
     reason: 'only kernel performs nftables transactions; dataplane uses the model of nftables-js, which is pure',
@@ -93,16 +93,22 @@ const rules: readonly Rule[] = [
   only(
     ['node:fs', 'node:fs/promises'],
     [
-      ...['src/store/', 'src/nftables-js/src/netlink/', 'src/main.ts', 'src/http/listen.ts'],
-      ...['src/kernel/sysctl.ts', 'src/kernel/kernel.ts', 'src/kernel/veth.ts', 'src/kernel/ip6tables.ts'],
+      ...['src/store/', 'src/nftables-js/src/netlink/', 'src/startup.ts', 'src/http/', 'src/install/'],
+      ...['sysctl', 'kernel', 'veth', 'ip6tables', 'host-files'].map(name => `src/kernel/${name}.ts`),
     ],
-    'files are the state, the socket and what the kernel shows as files; nothing else touches them',
+    'files are the state, the socket and what the kernel shows as files; nothing else touches them but the installation',
   ),
   only(['node:net', 'node:dgram', 'node:http', 'node:https', 'node:tls'], ['src/http/'], 'one room talks to sockets'),
   {
     reason: 'nothing is spawned: no ip, no nft, no shell; a process costs milliseconds and gives text to parse',
-    forbids: ({ target }) => ['node:child_process', 'node:cluster'].includes(target),
+    forbids: ({ path, target }) =>
+      ['node:child_process', 'node:cluster'].includes(target) && !isIn(path, 'src/install/'),
     example: ['src/kernel/veth.ts', 'node:child_process'],
+  },
+  {
+    reason: 'what installs slash64 is no part of it: nobody imports it, and the application is built without it',
+    forbids: ({ path, target }) => roomOf(target) === 'install' && roomOf(path) !== 'install',
+    example: ['src/main.ts', 'src/install/build.ts'],
   },
   {
     reason: 'nftables-js is a package of its own: it knows nothing of slash64, and is known by its entry points only',
@@ -223,7 +229,10 @@ describe('the sources', () => {
   })
 
   it('use no words that say nothing: no manager, helper, util or service in the name of a file', () => {
-    const vague = sources.map(({ path }) => path).filter(path => /manager|helper|util|service/i.test(path))
+    const isTerm = (path: string) => path.startsWith('src/install/') // a service is what systemd runs
+    const vague = sources
+      .map(({ path }) => path)
+      .filter(path => /manager|helper|util|service/i.test(path) && !isTerm(path))
     assert.deepEqual(vague, [])
   })
 })

@@ -11,11 +11,13 @@ const DEFAULTS = {
   uplinks: [],
   state: '/var/lib/slash64',
   socket: '/run/docker/plugins/slash64.sock',
+  control: '/run/slash64/control.sock',
   dockerSocket: '/run/docker.sock',
   birth: 'sandbox',
   logLevel: 'info',
   flowsFrom: 0,
   flowsTo: 0,
+  host: '',
 }
 
 test('nothing set: the defaults', () => {
@@ -42,6 +44,8 @@ test('everything set', () => {
     SLASH64_LOG_LEVEL: 'debug',
     SLASH64_FLOWS_FROM: '4096',
     SLASH64_FLOWS_TO: '0',
+    SLASH64_CONTROL: '/run/other.sock',
+    SLASH64_HOST: '/host/',
   })
   assert.deepEqual(config, {
     prefix: 'fd00:1:2:3::/64',
@@ -55,6 +59,8 @@ test('everything set', () => {
     logLevel: 'debug',
     flowsFrom: 4096,
     flowsTo: 0,
+    control: '/run/other.sock',
+    host: '/host',
   })
 })
 
@@ -103,7 +109,7 @@ test('an unknown setting is refused, with the nearest one', () => {
   assert.throws(() => parseConfig({ SLASH64_PREFIXES: 'x' }), nearest)
   assert.throws(() => parseConfig({ SLASH64_FLET: '' }), { message: /write SLASH64_FLEET$/ })
   assert.throws(() => parseConfig({ SLASH64_: '' }), { message: /there is no setting "SLASH64_"/ })
-  const far = { message: /"SLASH64_SOMETHING_ELSE_ENTIRELY"; there are SLASH64_PREFIX, .*SLASH64_FLOWS_TO$/ }
+  const far = { message: /"SLASH64_SOMETHING_ELSE_ENTIRELY"; there are SLASH64_PREFIX, .*SLASH64_HOST$/ }
   assert.throws(() => parseConfig({ SLASH64_SOMETHING_ELSE_ENTIRELY: 'x' }), far)
 })
 
