@@ -94,7 +94,7 @@ function kindProblem(prefix: Prefix, allowDocumentation: boolean): string | unde
 
 function lengthProblem({ first, length }: Prefix): string | undefined {
   if (length < SHORTEST)
-    return `it is longer than one host needs; write a /64 of it, such as "${prefixOf(first, 64).text}"`
+    return `it is larger than one host needs; write a /64 of it, such as "${prefixOf(first, 64).text}"`
   if (length > LONGEST) return `a host needs at least a /${LONGEST}; write one, or a /64, that is routed to this host`
 }
 
