@@ -45,6 +45,11 @@ const table = {
     'oversized',
     (limit: string) => `slash64: the request is larger than ${limit}; publish fewer ports or give shorter options`,
   ],
+  COMMAND_UNKNOWN: [
+    'invalid',
+    (what: string, word: string, advice: string) => `slash64: there is no ${what} ${quote(word)}; ${advice}`,
+  ],
+  COMMAND_USAGE: ['invalid', (problem: string, write: string) => `slash64: ${problem}; write "${write}"`],
   CONFIG_INVALID: [
     'invalid',
     (env: string, value: string, rule: string) => `slash64: ${env}=${JSON.stringify(value)} cannot be used: ${rule}`,
@@ -52,6 +57,32 @@ const table = {
   CONFIG_UNKNOWN: [
     'invalid',
     (env: string, advice: string) => `slash64: there is no setting ${JSON.stringify(env)}; ${advice}`,
+  ],
+  CONTROL_ABSENT: [
+    'absent',
+    (path: string) =>
+      `slash64: the daemon does not run: nobody listens on ${JSON.stringify(path)}; start it with "systemctl start slash64" (as a plugin of Docker: "docker plugin enable slash64"), or name its socket with --control or SLASH64_CONTROL`,
+  ],
+  CONTROL_BROKEN: [
+    'internal',
+    (path: string, problem: string) =>
+      `slash64: asking the daemon on ${JSON.stringify(path)} failed: ${problem}; see its log, then try again`,
+  ],
+  CONTROL_FORBIDDEN: [
+    'conflict',
+    (path: string, group: string) =>
+      `slash64: ${JSON.stringify(path)} is for root and the members of ${group}; run the command with sudo, or become a member with "usermod -aG" (who is in Docker's group is root on this host) and log in again`,
+  ],
+  CONTROL_NEWER: [
+    'internal',
+    (daemon: string, command: string, problem: string) =>
+      `slash64: this command has version ${command} and cannot read the answer of the daemon, version ${quote(daemon)}: ${problem}; use the command of the daemon's version`,
+  ],
+  CONTROL_REFUSED: ['internal', (sentence: string) => sentence],
+  CONTROL_UNKNOWN: [
+    'absent',
+    (method: string, path: string, known: string, version: string) =>
+      `slash64: ${quote(method)} ${quote(path)} is no question that slash64 ${version} answers; ask ${known}, or use the command of that version`,
   ],
   CREATION_BUSY: [
     'late',
@@ -156,6 +187,11 @@ const table = {
     'absent',
     (method: string, path: string) =>
       `slash64: ${method} ${JSON.stringify(path)} is no method of this plugin; it answers POST on /NetworkDriver.* and /IpamDriver.*`,
+  ],
+  NAME_UNKNOWN: [
+    'absent',
+    (name: string, advice: string) =>
+      `slash64: no group, network or container here is called ${quote(name)}; ${advice}`,
   ],
   NETWORK_KNOWN: [
     'conflict',
@@ -274,8 +310,8 @@ const table = {
   SETTING_REFUSED: ['internal', (problem: string) => `slash64: a setting of the kernel could not be made: ${problem}`],
   SOCKET_IN_USE: [
     'conflict',
-    (path: string) =>
-      `slash64: another slash64 is running: it answers on ${JSON.stringify(path)}; stop it, or set SLASH64_SOCKET`,
+    (path: string, setting: string) =>
+      `slash64: another slash64 is running: it answers on ${JSON.stringify(path)}; stop it, or set ${setting}`,
   ],
   SOCKET_PASSED: [
     'conflict',
@@ -284,8 +320,8 @@ const table = {
   ],
   SOCKET_UNUSABLE: [
     'conflict',
-    (path: string, problem: string) =>
-      `slash64: cannot listen on ${JSON.stringify(path)}: ${problem}; remove what is there, or set SLASH64_SOCKET`,
+    (path: string, problem: string, setting: string) =>
+      `slash64: cannot listen on ${JSON.stringify(path)}: ${problem}; remove what is there, or set ${setting}`,
   ],
   STATE_DAMAGED: [
     'internal',

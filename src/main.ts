@@ -6,8 +6,9 @@ import { type Config, parseConfig } from './config.ts'
 import { Daemon } from './daemon.ts'
 import { hostItems } from './dataplane/host.ts'
 import { project } from './dataplane/project.ts'
-import { readInventory } from './docker/inventory.ts'
+import { readInventory, readNames } from './docker/inventory.ts'
 import { PluginError } from './errors.ts'
+import { startControl } from './http/control.ts'
 import { listen } from './http/listen.ts'
 import { createServer, type Submit } from './http/server.ts'
 import { ForwardPolicyWatch } from './kernel/forward-policy-watch.ts'
@@ -20,6 +21,7 @@ import type { CommandOf, CommandType } from './state/command.ts'
 import type { EndpointId, NetworkId } from './state/model.ts'
 import { loadedState, type State } from './state/state.ts'
 import { Store } from './store/store.ts'
+import { version } from './version.ts'
 
 /** Uplinks are read once, at the start: fail closed, but not in silence. */
 const NO_UPLINK =
@@ -89,12 +91,22 @@ async function serve(config: Config, files: HostFiles, store: Store, log: Logger
   using forwardPolicy = new ForwardPolicyWatch(log, files.path('/run/xtables.lock'))
   forwardPolicy.start()
   await listen(app, config.socket)
+  const facts = { version, prefix, fleet: options.fleet, uplinks }
+  const control = await startControl({ state, facts, log, ...controlPaths(config, files) })
   log.info({ prefix: prefix.text, uplinks, networks: state.networks.size, endpoints: state.endpoints.size }, 'ready')
   if (config.dockerSocket !== '') reconciler.start()
   await signalled()
   reconciler.stop()
+  await control.close()
   await app.close()
   await kernel.flush()
+}
+
+/** Where the command finds the daemon, and the daemon what Docker calls things. */
+function controlPaths(config: Config, files: HostFiles) {
+  const dockerSocket = files.path(config.dockerSocket)
+  const names = dockerSocket === '' ? {} : { names: () => readNames(dockerSocket) }
+  return { path: files.path(config.control), dockerSocket, ...names }
 }
 
 /** Join names the sandbox by the host's path. */

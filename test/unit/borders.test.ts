@@ -46,6 +46,11 @@ function only(packages: readonly string[], places: readonly string[], reason: st
   }
 }
 
+/** What the command may use of the other rooms. */
+const commandUses = ['errors', 'words', 'version', 'state/status', 'http/control-answers', 'http/control-ask'].map(
+  name => `src/${name}.ts`,
+)
+
 const isIn = (path: string, place: string) => (place.endsWith('/') ? path.startsWith(place) : path === place)
 
 const rules: readonly Rule[] = [
@@ -93,7 +98,14 @@ const rules: readonly Rule[] = [
   only(
     ['node:fs', 'node:fs/promises'],
     [
-      ...['src/store/', 'src/nftables-js/src/netlink/', 'src/startup.ts', 'src/http/', 'src/install/'],
+      ...[
+        'src/store/',
+        'src/nftables-js/src/netlink/',
+        'src/startup.ts',
+        'src/version.ts',
+        'src/http/',
+        'src/install/',
+      ],
       ...['sysctl', 'kernel', 'veth', 'ip6tables', 'host-files'].map(name => `src/kernel/${name}.ts`),
     ],
     'files are the state, the socket and what the kernel shows as files; nothing else touches them but the installation',
@@ -117,9 +129,24 @@ const rules: readonly Rule[] = [
     example: ['src/kernel/kernel.ts', 'src/nftables-js/src/index.ts'],
   },
   {
-    reason: 'nobody imports the composition root: it starts the program',
-    forbids: ({ target }) => target === 'src/main.ts',
+    reason: 'nobody imports the composition roots: they start the programs',
+    forbids: ({ target }) => ['src/main.ts', 'src/cli.ts'].includes(target),
     example: ['src/daemon.ts', 'src/main.ts'],
+  },
+  {
+    reason:
+      'the command asks the daemon over the control socket, and does nothing on its own: of the rooms it uses the shapes of answers and the client',
+    forbids: ({ path, target }) =>
+      (roomOf(path) === 'cli' || path === 'src/cli.ts') &&
+      target.startsWith('src/') &&
+      !commandUses.includes(target) &&
+      roomOf(target) !== 'cli',
+    example: ['src/cli/status.ts', 'src/kernel/kernel.ts'],
+  },
+  {
+    reason: 'nobody but the command uses the room of the command',
+    forbids: ({ path, target }) => roomOf(target) === 'cli' && roomOf(path) !== 'cli' && path !== 'src/cli.ts',
+    example: ['src/main.ts', 'src/cli/layout.ts'],
   },
   {
     reason: 'built-in modules are imported by their node: name, so that no package can take their place',
@@ -188,6 +215,33 @@ describe('the borders between the rooms', () => {
       assert.deepEqual(broken, [], reason)
     })
   }
+})
+
+describe('what the command loads', () => {
+  /** Files and packages that a file imports, and what those import, by statements that `follows` takes. */
+  function reached(path: string, follows: (text: string, target: string) => boolean): Set<string> {
+    const found = new Set([path])
+    for (const one of found) {
+      const text = sources.find(source => source.path === one)?.text ?? ''
+      for (const { target } of importsOf({ path: one, text })) if (follows(text, target)) found.add(target)
+    }
+    return found
+  }
+  const isType = (text: string, target: string) =>
+    new RegExp(`^import type [^;'"]*from '[^']*${target.split('/').at(-1)}'`, 'm').test(text)
+  const isLater = (text: string, target: string) => text.includes(`import('./${target.split('/').at(-1)}')`)
+
+  it('before it knows what to do is little: help and completion are there at once', () => {
+    const first = reached('src/cli.ts', (text, target) => !isType(text, target) && !isLater(text, target))
+    const heavy = [...first].filter(one => !one.startsWith('src/') && one !== 'node:fs')
+    assert.deepEqual(heavy, [])
+    assert.ok(first.has('src/cli/parse.ts') && !first.has('src/cli/status.ts'))
+  })
+
+  it('at all is not the daemon', () => {
+    const all = reached('src/cli.ts', (text, target) => !isType(text, target))
+    assert.deepEqual([...all].filter(one => !one.startsWith('src/')).toSorted(), ['node:fs', 'node:http', 'zod'])
+  })
 })
 
 describe('the sources', () => {
