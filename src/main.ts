@@ -1,38 +1,33 @@
 // Composition root: configuration, state and kernel are brought together, brought into line, and only then the socket opens.
 import { randomInt } from 'node:crypto'
 import { type Logger, pino } from 'pino'
-import { checkNotOnLink } from './address/prefix.ts'
 import { type Config, parseConfig } from './config.ts'
 import { Daemon } from './daemon.ts'
-import { hostItems } from './dataplane/host.ts'
-import { project } from './dataplane/project.ts'
 import { readInventory, readNames } from './docker/inventory.ts'
 import { PluginError } from './errors.ts'
 import { startControl } from './http/control.ts'
 import { listen } from './http/listen.ts'
+import { passedSocket } from './http/passed.ts'
 import { createServer, type Submit } from './http/server.ts'
 import { ForwardPolicyWatch } from './kernel/forward-policy-watch.ts'
 import { HostFiles } from './kernel/host-files.ts'
-import { bootId, Kernel } from './kernel/kernel.ts'
-import { defaultUplinks, foreignLinks, listeningLinks, uplinkMtu } from './kernel/uplinks.ts'
+import { Kernel } from './kernel/kernel.ts'
 import { Reconciler } from './reconcile.ts'
-import { bringIntoLine, forgetLost, forgetPools, hostPrefix, rulesetOptions, wayOfInternal } from './startup.ts'
+import { start } from './startup.ts'
 import type { CommandOf, CommandType } from './state/command.ts'
 import type { EndpointId, NetworkId } from './state/model.ts'
-import { loadedState, type State } from './state/state.ts'
+import type { State } from './state/state.ts'
 import { Store } from './store/store.ts'
 import { version } from './version.ts'
-
-/** Uplinks are read once, at the start: fail closed, but not in silence. */
-const NO_UPLINK =
-  'no default route, and so no uplink: containers of other hosts are kept out until slash64 starts again with one, or with links named in SLASH64_UPLINKS'
 
 async function main(): Promise<void> {
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
   try {
     const config = parseConfig(process.env)
     log.level = config.logLevel
-    await run(config, log)
+    // Before anything is done: a wrong unit is to change nothing.
+    const socket = passedSocket(process.env, process.pid) ?? config.socket
+    await run({ config, socket, files: new HostFiles(config.host), log })
   } catch (error) {
     if (error instanceof PluginError) log.fatal(error.message)
     else log.fatal({ err: error }, 'slash64 cannot run')
@@ -40,60 +35,49 @@ async function main(): Promise<void> {
   }
 }
 
-async function run(config: Config, log: Logger): Promise<void> {
-  const files = new HostFiles(config.host)
-  files.check()
-  const store = Store.open(config.state)
+/** What a run is given. */
+interface Surroundings {
+  readonly config: Config
+  /** Where the engine finds the plugin: a path, or a descriptor that systemd opened. */
+  readonly socket: string | { readonly fd: number }
+  readonly files: HostFiles
+  readonly log: Logger
+}
+
+async function run(surroundings: Surroundings): Promise<void> {
+  surroundings.files.check()
+  const store = Store.open(surroundings.config.state)
   try {
-    await serve(config, files, store, log)
+    await serve(surroundings, store)
   } finally {
     store.close()
   }
 }
 
-async function serve(config: Config, files: HostFiles, store: Store, log: Logger): Promise<void> {
-  const boot = bootId()
-  const stored = store.load()
-  for (const file of stored.lost) log.warn({ file }, 'a power cut left this state file empty; its endpoint is gone')
-  const { prefix, record } = hostPrefix(config, stored.host)
-  const state = loadedState(stored)
+async function serve({ config, socket, files, log }: Surroundings, store: Store): Promise<void> {
   using kernel = new Kernel({
     onError: error => log.error({ err: error }, 'a link could not be deleted'),
     sysctlRoot: files.settings,
   })
-  checkNotOnLink(prefix, foreignLinks(kernel))
-  forgetPools(state, store, stored.pools)
-  forgetLost(state, store, boot, log)
-  const uplinks = config.uplinks.length > 0 ? config.uplinks : defaultUplinks(kernel)
-  if (uplinks.length === 0 && config.fleet.length > 0) log.warn(NO_UPLINK)
-  kernel.defaultMtu = uplinkMtu(kernel, uplinks)
-  const options = rulesetOptions(config, kernel, prefix, uplinks, state)
-  kernel.fleet = wayOfInternal(options)
-  const wanted = project(state, hostItems(prefix, options, listeningLinks(kernel, uplinks)))
-  let kept = bringIntoLine(kernel, wanted, record, boot, log)
-  store.writeHost(kept)
+  const { state, prefix, boot, options, record } = start({ config, store, kernel, log })
   const context = () => ({ now: Date.now(), random: randomInt(2 ** 31), boot, prefix, birth: config.birth })
   const daemon = new Daemon({ state, kernel, store, context, log })
   const submit: Submit = command => daemon.submit(onThisSide(command, files))
   const app = createServer({ submit, log, named: ids => namesIn(state, ids) })
-  const reconciler = new Reconciler({
-    state,
-    submit,
-    log,
-    inventory: () => readInventory(files.path(config.dockerSocket)),
-    engine: kept.engine,
-    rememberEngine: engine => {
-      kept = { ...kept, engine }
-      store.writeHost(kept)
-    },
-  })
+  const inventory = () => readInventory(files.path(config.dockerSocket))
+  const rememberEngine = (engine: string) => store.writeHost({ ...record, engine })
+  const reconciler = new Reconciler({ state, submit, log, inventory, engine: record.engine, rememberEngine })
   void kernel.flush().catch(() => undefined)
   using forwardPolicy = new ForwardPolicyWatch(log, files.path('/run/xtables.lock'))
   forwardPolicy.start()
-  await listen(app, config.socket)
-  const facts = { version, prefix, fleet: options.fleet, uplinks }
+  await listen(app, socket)
+  const facts = { version, prefix, fleet: options.fleet, uplinks: options.uplinks }
   const control = await startControl({ state, facts, log, ...controlPaths(config, files) })
-  log.info({ prefix: prefix.text, uplinks, networks: state.networks.size, endpoints: state.endpoints.size }, 'ready')
+  const { networks, endpoints } = state
+  log.info(
+    { prefix: prefix.text, uplinks: options.uplinks, networks: networks.size, endpoints: endpoints.size },
+    'ready',
+  )
   if (config.dockerSocket !== '') reconciler.start()
   await signalled()
   reconciler.stop()

@@ -125,7 +125,7 @@ export async function unpackPackages(
   for (const file of readdirSync(archives).filter(name => name.endsWith('.deb'))) {
     const [name = '', version = ''] = file.split('_')
     versions.set(name, decodeURIComponent(version))
-    if (!unwanted.has(name)) await succeed(['dpkg', '-x', join(archives, file), root])
+    if (!unwanted.has(name) || packages.includes(name)) await succeed(['dpkg', '-x', join(archives, file), root])
   }
   for (const folder of ['doc', 'man', 'locale', 'lintian'])
     rmSync(join(root, 'usr/share', folder), { recursive: true, force: true })
