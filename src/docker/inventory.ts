@@ -1,7 +1,10 @@
 // What Docker has, by its API. Read-only, and never on the request path: dockerd holds locks while it waits for our answers, and asking it then is a
-// deadlock (projectcalico/libnetwork-plugin#49).
-import type Docker from 'dockerode'
+// deadlock (projectcalico/libnetwork-plugin#49). A process of its own asks, and ends: dockerode, and the lists of a thousand containers, would stay in the
+// memory of the daemon, and reading them would hold up the engine's calls (decision 10).
+import { execFile } from 'node:child_process'
+import { extname, join } from 'node:path'
 import type { DockerNames } from '../state/status.ts'
+import type { Listing } from './listing.ts'
 
 export interface Inventory {
   /** Which engine this is (`docker info`), so that nobody takes another engine's lists for those of ours. */
@@ -12,64 +15,37 @@ export interface Inventory {
   readonly endpoints: ReadonlySet<string>
 }
 
-/** Milliseconds for one call. */
+/** Milliseconds for everything. */
 const PATIENCE = 10_000
 
-/** Asks the engine behind the socket. Rejects with dockerode's error when it does not answer. */
+/** Asks the engine behind the socket what it has. Rejects with an Error that says why it did not tell. */
 export async function readInventory(socketPath: string): Promise<Inventory> {
-  const docker = await engine(socketPath, PATIENCE)
-  const [info, networks, containers] = await Promise.all([
-    docker.info() as Promise<{ ID: string }>,
-    docker.listNetworks(),
-    docker.listContainers({ all: true }),
-  ])
-  const endpoints = containers.flatMap(({ NetworkSettings }) => Object.values(NetworkSettings?.Networks ?? {}))
-  return {
-    engine: info.ID,
-    networks: new Set(networks.map(({ Id }) => Id)),
-    endpoints: new Set(endpoints.map(({ EndpointID }) => EndpointID).filter(id => id !== '')),
-  }
+  const { engine, networks, endpoints } = await ask(socketPath, PATIENCE)
+  const ids = (pairs: Listing['networks']) => new Set(pairs.map(([id]) => id))
+  return { engine, networks: ids(networks), endpoints: ids(endpoints) }
 }
 
 /** Milliseconds until names are given up: they only make ids readable, and somebody waits for them. */
-const NAMES_PATIENCE = 1_500
+const NAMES_PATIENCE = 2_000
 
-/**
- * Asks the engine behind the socket how it calls networks and the containers of endpoints. Rejects with dockerode's error, or with one of its own after
- * `patience` milliseconds.
- */
+/** Asks the engine behind the socket how it calls networks and the containers of endpoints. Rejects like readInventory, after `patience` milliseconds too. */
 export async function readNames(socketPath: string, patience = NAMES_PATIENCE): Promise<DockerNames> {
-  const docker = await engine(socketPath, patience)
-  const answers = Promise.all([docker.version(), docker.listNetworks(), docker.listContainers({ all: true })])
-  const [{ Version }, networks, containers] = await within(patience, answers)
-  const endpoints = containers.flatMap(({ Names, NetworkSettings }) =>
-    Object.values(NetworkSettings?.Networks ?? {}).map(({ EndpointID }) => [EndpointID, nameOf(Names)] as const),
-  )
-  return {
-    version: Version,
-    networks: new Map(networks.map(({ Id, Name }) => [Id, Name])),
-    containers: new Map(endpoints.filter(([id, name]) => id !== '' && name !== '')),
-  }
+  const { version, networks, endpoints } = await ask(socketPath, patience)
+  return { version, networks: new Map(networks), containers: new Map(endpoints.filter(([, name]) => name !== '')) }
 }
 
-/** Docker writes a slash before a container's name; the rest are names that others have for it. A container that is going has none. */
-function nameOf(names: readonly string[] | null): string {
-  return names?.[0]?.replace(/^\//, '') ?? ''
-}
+/** Beside this file, with the same ending: it runs as it is here, from types or without. */
+const program = join(import.meta.dirname, `listing${extname(import.meta.filename)}`)
+/** Bytes; ten thousand containers say less. */
+const MOST = 1 << 26
 
-/** Loaded when the engine is first asked: loading takes as long as the rest of a start, and while dockerd waits for that it has no network. */
-async function engine(socketPath: string, timeout: number): Promise<Docker> {
-  const { default: Client } = await import('dockerode')
-  return new Client({ socketPath, timeout })
-}
-
-/** dockerode's own time-out begins anew with every byte. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`Docker did not answer within ${ms} ms`)), ms)
-  try {
-    return await Promise.race([work, late.promise])
-  } finally {
-    clearTimeout(timer)
-  }
+function ask(socketPath: string, patience: number): Promise<Listing> {
+  const { promise, resolve, reject } = Promise.withResolvers<Listing>()
+  const options = { timeout: patience, killSignal: 'SIGKILL', maxBuffer: MOST, env: { NODE_NO_WARNINGS: '1' } } as const
+  execFile(process.execPath, [program, socketPath, String(patience)], options, (error, stdout, stderr) => {
+    if (!error) resolve(JSON.parse(stdout) as Listing)
+    else if (error.killed) reject(new Error(`Docker did not answer within ${patience} ms`))
+    else reject(new Error(stderr || error.message))
+  })
+  return promise
 }

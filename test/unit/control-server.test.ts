@@ -145,7 +145,7 @@ describe('names', () => {
   it('of networks and containers are what Docker says', async () => {
     const docker = sockets.fresh()
     const bodies: Record<string, unknown> = {
-      version: { Version: '28.5.2' },
+      info: { ID: 'engine-1', ServerVersion: '28.5.2' },
       networks: [{ Id: 'a', Name: 'web' }],
       containers: [
         {
@@ -160,7 +160,7 @@ describe('names', () => {
     const asked: string[] = []
     await using _docker = await serverOn(docker, ({ url = '' }, response) => {
       asked.push(url)
-      const [name = ''] = /version|networks|containers/.exec(url) ?? []
+      const [name = ''] = /info|networks|containers/.exec(url) ?? []
       response.setHeader('content-type', 'application/json').end(JSON.stringify(bodies[name]))
     })
     const { version, networks, containers } = await readNames(docker)
