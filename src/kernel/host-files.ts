@@ -48,13 +48,13 @@ export class HostFiles {
 
 /**
  * Whether mounts that the host makes below its /run appear at `point` too. `mountinfo`: /proc/PID/mountinfo (proc(5)), whose optional fields say
- * `master:N` for a mount that follows another one, and `shared:N` for one that is its equal.
+ * `master:N` for a mount that follows another one. `shared:N` alone says nothing: the engine makes a plugin's own mounts shared among each other.
  */
 export function followsHost(mountinfo: string, point: string): boolean {
   const lines = mountinfo.split('\n').map(line => line.split(' '))
   const last = lines.findLast(fields => unescaped(fields[4] ?? '') === point)
   if (last === undefined) return false
-  return last.slice(6, last.indexOf('-')).some(field => /^(master|shared):/.test(field))
+  return last.slice(6, last.indexOf('-')).some(field => field.startsWith('master:'))
 }
 
 /** Spaces and the like are written in octal. */

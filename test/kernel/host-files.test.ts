@@ -26,6 +26,7 @@ test('mountinfo says whether a mount follows the host, and the topmost one count
   assert.equal(followsHost(mount('/host/run', ' master:7'), '/host/run'), true)
   assert.equal(followsHost(mount('/host/run', ' shared:1 master:7'), '/host/run'), true)
   assert.equal(followsHost(mount('/host/run', ''), '/host/run'), false)
+  assert.equal(followsHost(mount('/host/run', ' shared:1'), '/host/run'), false, 'shared with whom?')
   assert.equal(followsHost(mount('/host/run', ' unbindable'), '/host/run'), false)
   assert.equal(followsHost(mount('/host/run/docker', ' master:7'), '/host/run'), false)
   assert.equal(followsHost(mount('/a\\040b/run', ' master:7'), '/a b/run'), true)
@@ -46,20 +47,21 @@ async function checked(folder: string, setUp: string): Promise<string> {
 }
 
 test('what the managed plugin lacks is said at the start', async () => {
-  mkdirSync(join(scratch, 'host/run'), { recursive: true })
+  for (const name of ['run', 'host/run']) mkdirSync(join(scratch, name), { recursive: true })
   mkdirSync(join(scratch, 'host/proc/sys/net'), { recursive: true })
   const folder = join(scratch, 'host')
   const settings = 'mount --bind /proc/sys/net "$D/host/proc/sys/net"'
-  const shared = 'mount -t tmpfs run "$D/host/run"; mount --make-shared "$D/host/run"'
-  assert.equal(await checked(folder, `${settings}\n${shared}`), '')
+  const follows = `mount -t tmpfs run "$D/run"; mount --make-shared "$D/run"
+    mount --bind "$D/run" "$D/host/run"; mount --make-slave "$D/host/run"`
+  assert.equal(await checked(folder, `${settings}\n${follows}`), '')
   assert.match(
     await checked(folder, settings),
     /host\/run" does not follow the host's \/run.*mount --make-shared \/run/,
   )
   assert.match(await checked(folder, `${settings}\nmount -t tmpfs run "$D/host/run"`), /does not follow/)
-  const readOnly = `${settings}\n${shared}\nmount -o remount,bind,ro "$D/host/proc/sys/net"`
+  const readOnly = `${settings}\n${follows}\nmount -o remount,bind,ro "$D/host/proc/sys/net"`
   assert.match(await checked(folder, readOnly), /forwarding" gives EROFS; .*read-write below SLASH64_HOST/)
-  assert.match(await checked(folder, shared), /forwarding" gives ENOENT/)
+  assert.match(await checked(folder, follows), /forwarding" gives ENOENT/)
 })
 
 test('a machine whose settings cannot be written is refused as well', async () => {

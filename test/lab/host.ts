@@ -7,6 +7,10 @@ import { lab, repository } from './setup.ts'
 
 /** A machine with a Docker Engine of its own and, when asked, slash64. */
 export class Host extends Machine {
+  /** What `docker network create -d` calls slash64 here: a managed plugin's name ends with its tag. */
+  driver = 'slash64'
+  /** Where slash64 keeps its state here, as the host sees it. */
+  state = '/var/lib/slash64'
   #dockerd: Running | undefined
   #slash64: Running | undefined
 

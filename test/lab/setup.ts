@@ -17,6 +17,7 @@ import { type Archive, findArchive, machineSuite, unpackPackages } from './debia
 import { buildImage } from './image.ts'
 import { withLock } from './lock.ts'
 import { succeed } from './process.ts'
+import { ensureSystemd } from './systemd-packages.ts'
 
 export const repository = join(import.meta.dirname, '../..')
 const cache = join(repository, '.cache')
@@ -62,6 +63,7 @@ export type Stamp = { key: string; engine: string; nft: string; newNft: string }
  * sentence that says what to do: not root, not Debian 12 or later, no mirror, an engine older than 28.
  */
 export async function ensureLab(report: (line: string) => void = line => console.error(line)): Promise<Stamp> {
+  await ensureSystemd(report)
   const suite = machineSuite()
   const key = JSON.stringify([layout, folder, suite, engineSuite, recipe])
   const found = readStamp(key)

@@ -84,7 +84,7 @@ export function storedNetworks(host: Host): StoredNetwork[] {
 
 /** Every file of a folder; all of them are JSON, and no other file may be there. */
 function stored<T>(host: Host, kind: string): T[] {
-  const folder = join(host.outside('/var/lib/slash64'), kind)
+  const folder = join(host.outside(host.state), kind)
   return readdirSync(folder).map(name => JSON.parse(readFileSync(join(folder, name), 'utf8')))
 }
 

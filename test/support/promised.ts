@@ -49,7 +49,7 @@ export async function look(host: Host): Promise<View> {
     inspectAll<DockerNetwork>(
       host,
       ['network'],
-      await host.docker('network', 'ls', '-q', '--filter', 'driver=slash64'),
+      await host.docker('network', 'ls', '-q', '--filter', `driver=${host.driver}`),
     ),
     inspectAll<DockerContainer>(host, [], await host.docker('ps', '-q')),
   ])

@@ -14,7 +14,11 @@ export const PREFIX = '2001:db8:100:a::/64'
 export const UPLINK = '2001:db8:100::a'
 export const ENVIRONMENT = { SLASH64_PREFIX: PREFIX, SLASH64_ALLOW_DOC_PREFIX: '1' }
 /** What every slash64 network is created with. */
-export const OURS = ['-d', 'slash64', '--ipam-driver', 'slash64', '--ipv4=false', '--ipv6']
+export const OURS = oursOf('slash64')
+
+function oursOf(driver: string): string[] {
+  return ['-d', driver, '--ipam-driver', driver, '--ipv4=false', '--ipv6']
+}
 
 const NODE = [process.execPath, '--disable-warning=ExperimentalWarning']
 const script = (name: string): string => join(repository, 'test/support', name)
@@ -87,12 +91,12 @@ export function runs(daemon: () => unknown): boolean {
 
 /** Creates a slash64 network; `options` are further arguments. Throws CommandError. */
 export async function createNetwork(host: Host, name: string, ...options: string[]): Promise<string> {
-  return host.docker('network', 'create', ...OURS, ...options, name)
+  return host.docker('network', 'create', ...oursOf(host.driver), ...options, name)
 }
 
 /** The same, good or bad. */
 export function tryNetwork(host: Host, name: string, ...options: string[]): Promise<Output> {
-  return host.tryDocker('network', 'create', ...OURS, ...options, name)
+  return host.tryDocker('network', 'create', ...oursOf(host.driver), ...options, name)
 }
 
 /** Starts a container that does nothing; `options` are further arguments of `docker run`. It ends at the first signal. */
