@@ -1,22 +1,17 @@
 // The managed plugin through restarts and crashes of the engine, of its own process and of the machine.
 import assert from 'node:assert/strict'
 import { after, afterEach, test } from 'node:test'
-import { Host } from '../lab/host.ts'
 import { until } from '../lab/process.ts'
 import { Topology } from '../lab/topology.ts'
 import { assertConsistent, cleanUp } from '../support/clean.ts'
 import { addressOf, inspect } from '../support/container.ts'
 import { ask, askFrom } from '../support/meeting.ts'
 import { answered, installPlugin, pluginLog, pluginPid } from '../support/plugin.ts'
-import { createNetwork, ENVIRONMENT, idle, listening, PREFIX, runs, serve, Talk, UPLINK } from '../support/stage.ts'
+import { bareHost, createNetwork, ENVIRONMENT, idle, listening, runs, serve, Talk } from '../support/stage.ts'
 
-const host = await Host.start({ name: 'plugin-restarts', forward: true })
-const topology = await Topology.up({ hosts: [{ host, prefix: PREFIX, uplinkAddress: UPLINK }] })
-after(async () => {
-  await topology.dispose()
-  await host.dispose()
-})
-await host.startDockerd()
+const bare = await bareHost('plugin-restarts')
+const { host, topology } = bare
+after(() => bare[Symbol.asyncDispose]())
 await installPlugin(host, ENVIRONMENT)
 afterEach(async () => {
   if (!runs(() => host.dockerd)) await host.startDockerd()

@@ -1,21 +1,15 @@
 // The managed plugin is upgraded, set otherwise and started in places where it cannot work.
 import assert from 'node:assert/strict'
 import { after, afterEach, test } from 'node:test'
-import { Host } from '../lab/host.ts'
-import { Topology } from '../lab/topology.ts'
 import { assertConsistent, cleanUp } from '../support/clean.ts'
 import { addressOf, inspect } from '../support/container.ts'
 import { ask } from '../support/meeting.ts'
 import { importBase, installPlugin, makePlugin, pluginId, pluginLog, REFERENCE } from '../support/plugin.ts'
-import { createNetwork, ENVIRONMENT, idle, PREFIX, serve, Talk, UPLINK } from '../support/stage.ts'
+import { bareHost, createNetwork, ENVIRONMENT, idle, PREFIX, serve, Talk } from '../support/stage.ts'
 
-const host = await Host.start({ name: 'plugin-upgrade', forward: true })
-const topology = await Topology.up({ hosts: [{ host, prefix: PREFIX, uplinkAddress: UPLINK }] })
-after(async () => {
-  await topology.dispose()
-  await host.dispose()
-})
-await host.startDockerd()
+const bare = await bareHost('plugin-upgrade')
+const { host } = bare
+after(() => bare[Symbol.asyncDispose]())
 await installPlugin(host, ENVIRONMENT)
 afterEach(() => cleanUp(host))
 

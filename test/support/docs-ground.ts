@@ -3,12 +3,11 @@ import { join } from 'node:path'
 import { Host } from '../lab/host.ts'
 import type { Machine } from '../lab/machine.ts'
 import { repository } from '../lab/setup.ts'
-import { Topology } from '../lab/topology.ts'
 import { assertConsistent } from './clean.ts'
 import type { SetUp } from './docs.ts'
 import { installPlugin } from './plugin.ts'
 import { lines } from './promised.ts'
-import { ENVIRONMENT, PREFIX, runs, Stage, UPLINK } from './stage.ts'
+import { bareHost, ENVIRONMENT, runs, Stage } from './stage.ts'
 import { A, B, TwoHosts } from './two-hosts.ts'
 
 /** What the daemon of a host is started with, by the host's name on the page; a host that is not named has none. */
@@ -54,14 +53,16 @@ export class Ground implements AsyncDisposable {
   }
 
   static async clone(): Promise<Ground> {
-    const { host, topology, stage } = await bareHost()
-    return new Ground(stage, { host, internet: topology.internet, router: topology.router }, {})
+    const bare = await bareHost('docs')
+    const { host, topology } = bare
+    return new Ground(bare, { host, internet: topology.internet, router: topology.router }, {})
   }
 
   static async plugin(): Promise<Ground> {
-    const { host, topology, stage } = await bareHost()
+    const bare = await bareHost('docs')
+    const { host, topology } = bare
     await installPlugin(host, ENVIRONMENT)
-    return new Ground(stage, { host, internet: topology.internet, router: topology.router }, {})
+    return new Ground(bare, { host, internet: topology.internet, router: topology.router }, {})
   }
 
   /**
@@ -108,20 +109,6 @@ export class Ground implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stage[Symbol.asyncDispose]()
   }
-}
-
-/** A host with Docker Engine behind a router; `stage` ends them. */
-async function bareHost() {
-  const host = await Host.start({ name: 'docs', forward: true })
-  const topology = await Topology.up({ hosts: [{ host, prefix: PREFIX, uplinkAddress: UPLINK }] })
-  await host.startDockerd()
-  const stage = {
-    async [Symbol.asyncDispose]() {
-      await topology.dispose()
-      await host.dispose()
-    },
-  }
-  return { host, topology, stage }
 }
 
 const grounds: Readonly<Record<SetUp, () => Promise<Ground>>> = {

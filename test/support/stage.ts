@@ -30,6 +30,27 @@ export interface StageOptions {
   readonly dockerd?: readonly string[]
 }
 
+/** A host with Docker Engine behind a router, and no slash64 yet. */
+export interface BareHost extends AsyncDisposable {
+  readonly host: Host
+  readonly topology: Topology
+}
+
+/** Starts one; disposing of it ends both. */
+export async function bareHost(name: string): Promise<BareHost> {
+  const host = await Host.start({ name, forward: true })
+  const topology = await Topology.up({ hosts: [{ host, prefix: PREFIX, uplinkAddress: UPLINK }] })
+  await host.startDockerd()
+  return {
+    host,
+    topology,
+    async [Symbol.asyncDispose]() {
+      await topology.dispose()
+      await host.dispose()
+    },
+  }
+}
+
 /** Everything runs when this resolves (about 1 s). */
 export class Stage implements AsyncDisposable {
   readonly host: Host
