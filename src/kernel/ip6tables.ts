@@ -89,15 +89,16 @@ function replace(fd: number, change: (table: LegacyTable) => Replacement | undef
 }
 
 function get(fd: number, option: number, value: Buffer, verb: string): void {
-  if (getsockopt(fd, IPPROTO_IPV6, option, value, [value.length]) < 0) throw refusal(verb)
+  if (getsockopt(fd, IPPROTO_IPV6, option, value, [value.length]) < 0) throw refusal(verb, koffi.errno())
 }
 
 function set(fd: number, option: number, value: Buffer): void {
-  if (setsockopt(fd, IPPROTO_IPV6, option, value, value.length) < 0) throw refusal('replace')
+  if (setsockopt(fd, IPPROTO_IPV6, option, value, value.length) < 0) throw refusal('replace', koffi.errno())
 }
 
-function refusal(verb: string): NetlinkError {
-  return new NetlinkError(`${verb} the ip6tables-legacy table ${NAME}`, koffi.errno())
+/** `errno` is asked for where the call failed: what happens in between may change it. */
+function refusal(verb: string, errno: number): NetlinkError {
+  return new NetlinkError(`${verb} the ip6tables-legacy table ${NAME}`, errno)
 }
 
 /** With the lock that iptables-legacy takes (its --wait); undefined when somebody has it. Where it cannot be opened nobody shares it with us. */

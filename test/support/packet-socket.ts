@@ -53,11 +53,11 @@ export class PacketSocket implements Disposable {
     const frames: Buffer[] = []
     for (;;) {
       const length = libc.recv(this.#fd, this.#buffer, FRAME_BYTES, libc.MSG_DONTWAIT)
+      const code = libc.errno()
       if (length >= 0) frames.push(Buffer.from(this.#buffer.subarray(0, length)))
-      else if (libc.errno() === constants.errno.EAGAIN) return frames
       // ENETDOWN: the link went down or away.
-      else if (libc.errno() !== constants.errno.ENETDOWN) throw new NetlinkError('receive frame', libc.errno())
-      else return frames
+      else if (code === constants.errno.EAGAIN || code === constants.errno.ENETDOWN) return frames
+      else throw new NetlinkError('receive frame', code)
     }
   }
 

@@ -57,10 +57,19 @@ export const recv = libc.func('int64_t recv(int fd, void *buf, size_t len, int f
 export const setns = libc.func('int setns(int fd, int nstype)') as unknown as (fd: number, type: number) => number
 export const closeDescriptor = libc.func('int close(int fd)') as unknown as (fd: number) => number
 
-/** errno of the last failed call of this file, as a positive number. */
+const errnoLocation = libc.func('void *__errno_location(void)')
+const errnoOfThread = new Int32Array(koffi.view(errnoLocation(), 4))
+
+/**
+ * errno of the last failed call of this file, as a positive number; to be asked for at once. It is read from its place in memory (errno(3): each thread has
+ * its own, and one place for life): on the way into a native function V8 may compile or collect, and libc's calls for that leave their own errno there.
+ */
 export function errno(): number {
-  return koffi.errno()
+  return errnoOfThread[0] ?? 0
 }
+
+// Compiled now: its first use would be after the first failure.
+errno()
 
 /** Calls `onReadable` whenever `fd` can be read, or when an error is pending on it. `stop` ends it; `restart` is needed after an error. */
 export function poll(fd: number, onReadable: () => void): { stop(): void; restart(): void } {

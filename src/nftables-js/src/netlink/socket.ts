@@ -114,8 +114,9 @@ export class NetlinkSocket implements Disposable {
     const bytes = batch.bytes
     for (;;) {
       if (send(this.#fd, bytes, bytes.length, 0) >= 0) break
-      if (errno() === EINTR) continue
-      const failure = new NetlinkError('send', errno())
+      const code = errno()
+      if (code === EINTR) continue
+      const failure = new NetlinkError('send', code)
       this.#forget(pending)
       throw failure
     }
