@@ -1,100 +1,107 @@
-// Plays dockerd on the plugin's socket: the same calls in the same order over one kept connection, each timed.
+// Plays dockerd on a driver's socket: the calls of a container's start and stop, in the engine's order, over kept connections, each timed.
+import { randomBytes } from 'node:crypto'
 import { Agent, request } from 'node:http'
 
-/** The calls that a container's start and stop make. */
-export type Rpc = `${'NetworkDriver' | 'IpamDriver'}.${string}`
+/** The calls that a container's start and stop make, in their order. */
+export const METHODS = [
+  'RequestAddress',
+  'CreateEndpoint',
+  'Join',
+  'EndpointOperInfo',
+  'Leave',
+  'DeleteEndpoint',
+  'ReleaseAddress',
+] as const
 
-export interface Network {
-  readonly network: string
-  readonly pool: string
+export type Method = (typeof METHODS)[number]
+
+/** An endpoint that was started. */
+export interface Endpoint {
+  readonly id: string
+  readonly address: string
 }
 
-export interface Row {
-  readonly name: string
-  /** Milliseconds. */
-  readonly p50: number
-  readonly p99: number
+/** Milliseconds that each call took, from the request's first byte to the answer's last. */
+export type Times = { readonly [M in Method]: number[] }
+
+export function noTimes(): Times {
+  return Object.fromEntries(METHODS.map(method => [method, []])) as unknown as Times
 }
 
 const VERSION = 'application/vnd.docker.plugins.v1.2+json'
 
 export class Engine {
   readonly #socketPath: string
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 6 })
-  readonly #times = new Map<string, number[]>()
-  readonly #addresses = new Map<string, string>()
+  readonly #agent = new Agent({ keepAlive: true })
+  #network = ''
+  #pool = ''
 
-  constructor(socketPath: string) {
+  private constructor(socketPath: string) {
     this.#socketPath = socketPath
   }
 
-  /** Sends one call and resolves to its answer; the time counts for its row. Throws the sentence of a refusal. */
-  async call(rpc: Rpc, body: object): Promise<Record<string, string>> {
-    const began = performance.now()
-    const { status, text } = await this.#post(rpc, JSON.stringify(body))
-    const list = this.#times.get(rpc) ?? []
-    list.push(performance.now() - began)
-    this.#times.set(rpc, list)
-    if (status !== 200) throw new Error(`${rpc}: ${status} ${text}`)
-    return JSON.parse(text)
+  /** With one network. Throws the sentence of a refusal. */
+  static async start(socketPath: string): Promise<Engine> {
+    const engine = new Engine(socketPath)
+    await engine.#createNetwork()
+    return engine
   }
 
-  async createNetwork(network: string): Promise<Network> {
+  /** Starts a container with two published ports in a sandbox; the calls' times are added to `times`. Throws the sentence of a refusal. */
+  async start(sandbox: string, times: Times = noTimes()): Promise<Endpoint> {
+    const id = randomId()
+    const ids = { NetworkID: this.#network, EndpointID: id }
+    const timed = this.#timed(times)
+    const request = { PoolID: this.#pool, Address: '', Options: null }
+    const { Address = '' } = await timed('RequestAddress', 'IpamDriver', request)
+    const Interface = { Address: '', AddressIPv6: Address, MacAddress: '' }
+    await timed('CreateEndpoint', 'NetworkDriver', { ...ids, Interface, Options: PORTS })
+    await timed('Join', 'NetworkDriver', { ...ids, SandboxKey: sandbox, Options: PORTS })
+    await timed('EndpointOperInfo', 'NetworkDriver', ids)
+    return { id, address: Address.replace(/\/128$/, '') }
+  }
+
+  /** Stops it. */
+  async stop({ id, address }: Endpoint, times: Times = noTimes()): Promise<void> {
+    const ids = { NetworkID: this.#network, EndpointID: id }
+    const timed = this.#timed(times)
+    await timed('Leave', 'NetworkDriver', ids)
+    await timed('DeleteEndpoint', 'NetworkDriver', ids)
+    await timed('ReleaseAddress', 'IpamDriver', { PoolID: this.#pool, Address: address })
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #createNetwork(): Promise<void> {
     const Options = {
       'com.docker.network.enable_ipv4': false,
       'com.docker.network.enable_ipv6': true,
       'com.docker.network.generic': { group: 'bench' },
     }
-    await this.call('NetworkDriver.GwAllocCheck', { Options })
-    const { Pool = '' } = await this.call('IpamDriver.RequestPool', {
-      AddressSpace: 'slash64',
-      Pool: '',
-      SubPool: '',
-      Options: {},
-      V6: true,
-    })
-    const IPv6Data = [{ AddressSpace: 'slash64', Pool }]
-    await this.call('NetworkDriver.CreateNetwork', { NetworkID: network, Options, IPv4Data: [], IPv6Data })
-    return { network, pool: Pool }
+    this.#network = randomId()
+    await this.#call('NetworkDriver.GwAllocCheck', { Options })
+    const wanted = { AddressSpace: '', Pool: '', SubPool: '', Options: {}, V6: true }
+    const { Pool = '', PoolID = '' } = await this.#call('IpamDriver.RequestPool', wanted)
+    this.#pool = PoolID
+    const IPv6Data = [{ AddressSpace: '', Pool }]
+    await this.#call('NetworkDriver.CreateNetwork', { NetworkID: this.#network, Options, IPv4Data: [], IPv6Data })
   }
 
-  async start({ network, pool }: Network, endpoint: string, sandbox: string, ports: number): Promise<void> {
-    const { Address = '' } = await this.call('IpamDriver.RequestAddress', { PoolID: pool, Address: '', Options: null })
-    this.#addresses.set(endpoint, Address)
-    const Interface = { Address: '', AddressIPv6: Address, MacAddress: '' }
-    const Options = { 'com.docker.network.portmap': portMap(ports), 'com.docker.network.endpoint.exposedports': [] }
-    const ids = { NetworkID: network, EndpointID: endpoint }
-    await this.call('NetworkDriver.CreateEndpoint', { ...ids, Interface, Options })
-    await this.call('NetworkDriver.Join', { ...ids, SandboxKey: sandbox, Options })
+  #timed(times: Times) {
+    return async (method: Method, driver: string, body: object): Promise<Record<string, string>> => {
+      const began = performance.now()
+      const answer = await this.#call(`${driver}.${method}`, body)
+      times[method].push(performance.now() - began)
+      return answer
+    }
   }
 
-  async stop({ network, pool }: Network, endpoint: string): Promise<void> {
-    const ids = { NetworkID: network, EndpointID: endpoint }
-    await this.call('NetworkDriver.Leave', ids)
-    await this.call('NetworkDriver.DeleteEndpoint', ids)
-    const Address = (this.#addresses.get(endpoint) ?? '').replace(/\/128$/, '')
-    await this.call('IpamDriver.ReleaseAddress', { PoolID: pool, Address })
-  }
-
-  /** Ids of the endpoints that were started. */
-  endpoints(): string[] {
-    return [...this.#addresses.keys()]
-  }
-
-  /** One row for each name: the times of its calls, added up per container where they are several. */
-  rows(wanted: readonly (readonly [name: string, rpcs: readonly Rpc[]])[]): Row[] {
-    return wanted.map(([name, rpcs]) => {
-      const lists = rpcs.map(rpc => this.#times.get(rpc) ?? [])
-      const sums = (lists[0] ?? []).map((_, index) => lists.reduce((sum, list) => sum + (list[index] ?? 0), 0))
-      sums.sort((a, b) => a - b)
-      const at = (share: number): number =>
-        sums[Math.min(sums.length - 1, Math.floor(sums.length * share))] ?? Number.NaN
-      return { name, p50: at(0.5), p99: at(0.99) }
-    })
-  }
-
-  close(): void {
-    this.#agent.destroy()
+  async #call(rpc: string, body: object): Promise<Record<string, string>> {
+    const { status, text } = await this.#post(rpc, JSON.stringify(body))
+    if (status !== 200) throw new Error(`${rpc}: ${status} ${text}`)
+    return JSON.parse(text)
   }
 
   #post(path: string, body: string): Promise<{ status: number; text: string }> {
@@ -116,9 +123,19 @@ export class Engine {
   }
 }
 
-function portMap(ports: number): object[] {
-  return Array.from({ length: ports }, (_, index) => {
-    const port = 8000 + index
-    return { Proto: 6, IP: '', Port: port, HostIP: '', HostPort: port, HostPortEnd: port }
-  })
+/** `-p 8000:8000 -p 8001:8001`. */
+const PORTS = {
+  'com.docker.network.portmap': [8000, 8001].map(port => ({
+    Proto: 6,
+    IP: '',
+    Port: port,
+    HostIP: '',
+    HostPort: port,
+    HostPortEnd: port,
+  })),
+  'com.docker.network.endpoint.exposedports': [],
+}
+
+function randomId(): string {
+  return randomBytes(32).toString('hex')
 }

@@ -1,67 +1,80 @@
-// npm run bench: what the daemon takes for a container, asked over its socket as the engine asks, with a real namespace as each sandbox.
-//   -- --count N   containers (default 200)      -- --ports N   published ports of each (default 2)
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// npm run bench: slash64 beside what it is to be held against. Prints a table, writes test/bench/results.json and docs/benchmarks.md.
+//   -- --quick          fewer measurements, and only the rows that a bar names; leaves the page as it is
+//   -- --only PATTERN   only rows whose id matches this regular expression; writes nothing
+//   -- --compare        a quick run beside the results of HEAD; writes nothing
 import { parseArgs } from 'node:util'
-import { Host } from '../lab/host.ts'
-import { repository } from '../lab/setup.ts'
-import { Engine } from './engine.ts'
+import { ensureLab } from '../lab/setup.ts'
+import { barred, judge } from './bar.ts'
+import { benches } from './benches.ts'
+import { compare, moveLines } from './compare.ts'
+import { describeMachine } from './machine.ts'
+import { committedResults, pageParts, writePage, writeResults } from './report.ts'
+import type { Bench, BenchContext, Row } from './row.ts'
+import { Screen } from './screen.ts'
+import { lines, verdictLines } from './table.ts'
 
-const { values } = parseArgs({ options: { count: { type: 'string' }, ports: { type: 'string' } } })
-const count = Number(values.count ?? 200)
-const ports = Number(values.ports ?? 2)
-
-console.log(`starting the daemon and making ${count} namespaces`)
-await using host = await Host.start({ name: 'bench', forward: true })
-await host.startSlash64({
-  SLASH64_PREFIX: '2001:db8:100:a::/64',
-  SLASH64_ALLOW_DOC_PREFIX: '1',
-  SLASH64_LOG_LEVEL: 'warn',
-})
-await host.check(['sh', '-c', `for i in $(seq 0 ${count - 1}); do ip netns add b$i; done`])
-
-const engine = new Engine(join(host.pluginDir, 'slash64.sock'))
-const pool = await engine.createNetwork(id())
-for (let i = 0; i < count; i++) {
-  await engine.start(pool, id(), `/run/netns/b${i}`, ports)
-  await engine.call('NetworkDriver.EndpointOperInfo', { NetworkID: pool.network, EndpointID: id() })
-  if (process.stderr.isTTY) process.stderr.write(`\r${i + 1} of ${count} containers`)
-}
-const rssBusy = rss(readFileSync(`/proc/${host.slash64.pid}/status`, 'utf8'))
-for (const endpoint of engine.endpoints()) await engine.stop(pool, endpoint)
-engine.close()
-if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-
-const rows = engine.rows([
-  ['an empty RPC (the floor)', ['NetworkDriver.EndpointOperInfo']],
-  ['CreateEndpoint', ['NetworkDriver.CreateEndpoint']],
-  ['Join', ['NetworkDriver.Join']],
-  ['CreateEndpoint + Join', ['NetworkDriver.CreateEndpoint', 'NetworkDriver.Join']],
-  ['RequestAddress', ['IpamDriver.RequestAddress']],
-  ['Leave', ['NetworkDriver.Leave']],
-  ['DeleteEndpoint', ['NetworkDriver.DeleteEndpoint']],
-])
-const floor = rows[0]?.p50 ?? Number.NaN
-console.log(`\n${count} containers, ${ports} published ports each; milliseconds as dockerd would see them\n`)
-console.log(`${'call'.padEnd(26)}${'p50'.padStart(9)}${'p99'.padStart(9)}${'of the floor'.padStart(14)}`)
-for (const { name, p50, p99 } of rows) {
-  const figures = [p50.toFixed(2).padStart(9), p99.toFixed(2).padStart(9), `${(p50 / floor).toFixed(1)} x`.padStart(14)]
-  console.log(name.padEnd(26) + figures.join(''))
-}
-console.log(`\nmemory of the daemon with ${count} endpoints: ${rssBusy} MB`)
-writeFileSync(join(folder(), 'results.json'), `${JSON.stringify({ count, ports, rows, rssBusy }, null, 2)}\n`)
-
-function id(): string {
-  return randomBytes(32).toString('hex')
+interface Wishes {
+  readonly quick: boolean
+  readonly compare: boolean
+  readonly pattern: RegExp | undefined
 }
 
-function folder(): string {
-  const path = join(repository, 'test/bench')
-  mkdirSync(path, { recursive: true })
-  return path
+const bars = benches.flatMap(({ bars = [] }) => bars)
+
+try {
+  await main(readArguments())
+} catch (error) {
+  console.error(`npm run bench: ${error instanceof Error ? error.message : error}`)
+  process.exitCode = 1
 }
 
-function rss(status: string): number {
-  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024)
+function readArguments(): Wishes {
+  const { values } = parseArgs({
+    options: { quick: { type: 'boolean' }, compare: { type: 'boolean' }, only: { type: 'string' } },
+  })
+  const { quick = false, compare = false, only } = values
+  return { quick: quick || compare, compare, pattern: only === undefined ? undefined : new RegExp(only) }
+}
+
+async function main(wishes: Wishes): Promise<void> {
+  const { quick, pattern } = wishes
+  const before = wishes.compare ? committedResults() : []
+  const only = wanted(wishes)
+  const chosen = benches.filter(({ ids }) => ids.some(only))
+  if (chosen.length === 0) throw new Error(`no row matches ${pattern}: docs/benchmarks.md lists them`)
+  await ensureLab(line => console.log(line))
+  const machine = await describeMachine()
+  const parts = Object.entries(machine).map(([name, value]) => `${name}: ${value}`)
+  console.log(parts.join(' · '))
+  const rows = await measure(chosen, quick, only)
+  const verdicts = judge(bars, rows)
+  console.log(`\n${verdictLines(verdicts).join('\n')}`)
+  if (wishes.compare) console.log(`\n${moveLines(compare(before, rows)).join('\n')}`)
+  if (wishes.compare || pattern) return
+  writeResults(rows)
+  if (!quick) writePage(pageParts(machine, rows, verdicts))
+}
+
+/** Which rows are measured. */
+function wanted({ quick, pattern = /./ }: Wishes): BenchContext['only'] {
+  const needed = barred(bars)
+  return id => (!quick || needed.has(id)) && pattern.test(id)
+}
+
+/** Each bench's rows are printed when it is done. */
+async function measure(chosen: readonly Bench[], quick: boolean, only: BenchContext['only']): Promise<Row[]> {
+  const screen = new Screen(process.stdout)
+  const rows: Row[] = []
+  for (const [index, bench] of chosen.entries()) {
+    const progress: BenchContext['progress'] = text =>
+      screen.progress(`${index + 1} of ${chosen.length}, ${bench.id}: ${text}`)
+    progress('being prepared')
+    const fresh = await bench.rows({ quick, progress, only })
+    const missing = bench.ids.filter(id => only(id) && !fresh.some(row => row.id === id))
+    if (missing.length > 0) throw new Error(`${bench.id} did not measure ${missing.join(', ')}`)
+    screen.print(`\n${lines(fresh).join('\n')}`)
+    rows.push(...fresh)
+  }
+  screen.clear()
+  return rows
 }

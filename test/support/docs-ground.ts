@@ -59,10 +59,11 @@ export class Ground implements AsyncDisposable {
   }
 
   static async plugin(): Promise<Ground> {
-    const bare = await bareHost('docs')
-    const { host, topology } = bare
+    // A host that stays when the installation fails would keep the file from ending.
+    await using stack = new AsyncDisposableStack()
+    const { host, topology } = stack.use(await bareHost('docs'))
     await installPlugin(host, ENVIRONMENT)
-    return new Ground(bare, { host, internet: topology.internet, router: topology.router }, {})
+    return new Ground(stack.move(), { host, internet: topology.internet, router: topology.router }, {})
   }
 
   /**
