@@ -5,8 +5,10 @@ import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
+import { ensureExtras } from './lab/extras.ts'
 import { type Plan, planOf, type Totals, totalsOf } from './lab/plan.ts'
 import { ensureLab, lab, repository } from './lab/setup.ts'
+import { baseImage } from './support/plugin-base.ts'
 
 /** Kernel and end-to-end tests take turns: they measure, and they share two namespaces that are not the machine's. */
 const isolated = ['sh', join(import.meta.dirname, 'lab/isolate.sh')]
@@ -84,9 +86,18 @@ async function test(level: string, plan: Plan): Promise<Totals> {
   }
 }
 
+/** Before the tests: they run in a namespace without a way out. */
+async function fetch(levels: readonly string[]): Promise<void> {
+  const report = (line: string) => console.log(line)
+  if (levels.some(level => level !== 'unit')) await ensureLab(report)
+  if (!levels.some(level => level === 'e2e' || level === 'long')) return
+  await ensureExtras(report)
+  await baseImage(report)
+}
+
 async function main(): Promise<number> {
   const plan = planOf(process.argv.slice(2))
-  if (plan.levels.some(level => level !== 'unit')) await ensureLab(line => console.log(line))
+  await fetch(plan.levels)
   const parts = plan.check ? [await check()] : []
   for (const level of plan.levels) parts.push(await test(level, plan))
   const sum = (field: keyof Totals) => parts.reduce((total, part) => total + part[field], 0)

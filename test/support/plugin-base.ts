@@ -28,7 +28,7 @@ const dockerfile = readFileSync(join(repository, 'Dockerfile'), 'utf8')
 export const BASE_IMAGE = /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1] ?? ''
 
 /** The tar archive of its root file system. Throws where npm can neither reach its registry nor finds the packages in its own cache. */
-export async function baseImage(): Promise<string> {
+export async function baseImage(report: (line: string) => void = line => console.error(line)): Promise<string> {
   const texts = INPUTS.map(name => readFileSync(join(repository, name), 'utf8'))
   const key = createHash('sha256')
     .update(JSON.stringify([1, process.version, await npmFolder(), npmSteps(), texts]))
@@ -37,6 +37,7 @@ export async function baseImage(): Promise<string> {
   await withLock(`${archive}.lock`, async () => {
     const stamp = `${archive}.key`
     if (existsSync(archive) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return
+    report('lab: making the base image of the plugin, with the npm packages in it (once)')
     await make()
     writeFileSync(stamp, key)
   })
