@@ -98,7 +98,9 @@ function place(from: string, to: string): void {
 async function packages(root: string): Promise<void> {
   const [folder, npmCache] = [`${root}/slash64`, `${root}/npm-cache`]
   for (const name of INPUTS) cpSync(join(repository, name), join(folder, name))
-  const environment = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` }
+  // The Node beside npm: npm reads its global settings (a proxy's certificate, say) from where the Node is that runs it.
+  const beside = dirname((await succeed(['sh', '-c', 'command -v npm'])).trim())
+  const environment = { ...process.env, PATH: `${beside}:${process.env['PATH']}` }
   const registry = (await succeed(['npm', 'config', 'get', 'registry'], { env: environment })).trim()
   const { code, stderr } = await run(['sh', '-ec', `cd '${folder}'; ${npmSteps()}`], {
     env: { ...environment, npm_config_cache: npmCache, npm_config_registry: registry },
