@@ -14,4 +14,4 @@ RUN node --disable-warning=ExperimentalWarning src/install/root.ts /root-of-plug
 
 FROM scratch
 COPY --from=build /root-of-plugin/ /
-ENTRYPOINT ["/bin/node", "/app/src/plugin.js"]
+ENTRYPOINT ["/bin/node", "--max-semi-space-size=1", "--optimize-for-size", "--no-maglev", "/app/src/plugin.js"]

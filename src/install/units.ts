@@ -20,6 +20,7 @@
 // - Type=exec: a start is reported when the program runs, and not before. The daemon must be what systemd executes, without a shell in between: LISTEN_PID
 //   names the process that the socket was passed to.
 import { type Config, type Knob, knobs } from '../config.ts'
+import { NODE_FLAGS } from './flags.ts'
 
 /** Names of the units, in the order in which they start. */
 export const UNITS = ['slash64.socket', 'slash64.service'] as const
@@ -82,7 +83,7 @@ StartLimitBurst=5
 
 [Service]
 Type=exec
-ExecStart=${paths.node} ${paths.app}/src/main.js
+ExecStart=${paths.node} ${NODE_FLAGS.join(' ')} ${paths.app}/src/main.js
 EnvironmentFile=-${paths.settings}
 Restart=always
 RestartSec=1

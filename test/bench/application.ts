@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build, strip } from '../../src/install/build.ts'
+import { NODE_FLAGS } from '../../src/install/flags.ts'
 import type { Host } from '../lab/host.ts'
 import { atExit } from '../lab/leftovers.ts'
 import { type Running, tail } from '../lab/process.ts'
@@ -34,7 +35,7 @@ export function startSlash64(
   env: Readonly<Record<string, string>> = {},
   node: readonly string[] = [],
 ): Promise<Started> {
-  const argv = [process.execPath, ...node, join(application(), 'src/main.js')]
+  const argv = [process.execPath, ...NODE_FLAGS, ...node, join(application(), 'src/main.js')]
   return started(host, 'slash64', argv, { ...ENVIRONMENT, ...env })
 }
 

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { knobs } from '../../src/config.ts'
+import { NODE_FLAGS } from '../../src/install/flags.ts'
 import { fixedSettings } from '../../src/plugin.ts'
 import { repository } from '../lab/setup.ts'
 
@@ -30,6 +31,13 @@ const env = Object.values(knobs)
 test('every setting can be made with "docker plugin set", and is described as everywhere', () => {
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(file, `${JSON.stringify({ ...config, env }, null, 2)}\n`)
   assert.deepEqual((JSON.parse(readFileSync(file, 'utf8')) as PluginConfig).env, env, 'write it anew: UPDATE_GOLDEN=1')
+})
+
+test('Node runs it with the same flags as the service, in the image and in the plugin', () => {
+  const command = ['/bin/node', ...NODE_FLAGS, '/app/src/plugin.js']
+  assert.deepEqual(config.entrypoint, command)
+  const inImage = /^ENTRYPOINT (.*)$/m.exec(readFileSync(join(repository, 'Dockerfile'), 'utf8'))?.[1]
+  assert.deepEqual(JSON.parse(inImage ?? ''), command)
 })
 
 test('socket, state and the folder of the host are where the daemon looks for them', () => {

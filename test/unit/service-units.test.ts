@@ -1,10 +1,12 @@
 // The texts of the host service: what is in them, and that what reads them takes them.
+
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { knobs, parseConfig } from '../../src/config.ts'
+import { NODE_FLAGS } from '../../src/install/flags.ts'
 import {
   commandScript,
   paths,
@@ -61,7 +63,7 @@ suite('units', () => {
   })
 
   test('the program is executed as it is: a shell in between would be who the socket is passed to', () => {
-    assert.equal(value('Service.ExecStart'), `${paths.node} ${paths.app}/src/main.js`)
+    assert.equal(value('Service.ExecStart'), `${paths.node} ${NODE_FLAGS.join(' ')} ${paths.app}/src/main.js`)
   })
 
   test('the socket is where the daemon would make it', () => {
