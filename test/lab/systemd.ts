@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Machine } from './machine.ts'
 import { type Output, processTree, type Running, type RunOptions, run, succeed, until } from './process.ts'
+import { repository } from './setup.ts'
 import { systemdTree } from './systemd-packages.ts'
 
 /** Gives a machine systemd's programs where the real one has none. */
@@ -68,7 +69,7 @@ export class Systemd {
   /** Boots it (1 s), and waits until every unit that is enabled has started or failed. */
   static async boot(machine: Machine): Promise<Systemd> {
     const script = join(import.meta.dirname, 'systemd.sh')
-    const running = machine.spawn(['sh', script, machine.controlGroup], { label: 'systemd' })
+    const running = machine.spawn(['sh', script, machine.controlGroup, repository], { label: 'systemd' })
     const pid = await until(
       () => running.running && processTree(running.pid).find(isSystemd),
       5000,

@@ -86,15 +86,8 @@ describe('moby', () => {
       join(repository, 'src/main.ts'),
     ]
     const running = host.spawn(daemon, { label: 'read-only', env: ENVIRONMENT })
-    await until(
-      () => running.log().includes('"ready"'),
-      5000,
-      () => running.log(),
-    )
-    const { code, stderr } = await host.tryDocker('run', '--rm', '--network', 'web', 'busybox', 'true')
-    await running.stop('SIGTERM')
-    assert.notEqual(code, 0)
-    assert.match(stderr, /read-only.*mount/)
+    assert.equal(await running.exited, 1)
+    assert.match(running.log(), /cannot write the kernel's settings.*forwarding.*EROFS; run it as root with a writable/)
     await stage.startSlash64()
     await idle(host, 'front', 'web')
   })
